@@ -1,0 +1,136 @@
+import { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { checksExitCode } from '../../../ts/cli/commands/sources.ts'
+import { runExitCode } from '../../../ts/cli/run-exit-code.ts'
+import { runText } from '../../../ts/cli/run-text.ts'
+import { debouncedSignals } from '../../../ts/cli/signals.ts'
+import { NO_COUNTS } from '../../../ts/model/checkpoint.ts'
+import type { PartitionReport, PartitionStatus, RunReport } from '../../../ts/model/run-report.ts'
+import type { SourceCheck } from '../../../ts/wiring.ts'
+
+function part(status: PartitionStatus, reason: string | null = null, code: PartitionReport['code'] = null): PartitionReport {
+  return {
+    partition: `s:${status}`,
+    source: 's',
+    strategy: 'batch',
+    window: null,
+    status,
+    code,
+    reason,
+    until: null,
+    resumed: false,
+    reconciled: null,
+    counts: NO_COUNTS,
+    slaGapsClosed: 0,
+    quotaWaitMs: 0,
+    durationMs: 1,
+  }
+}
+
+function run(partitions: readonly PartitionReport[], more: Partial<RunReport> = {}): RunReport {
+  return {
+    runId: 'run_1',
+    startedAt: 0,
+    finishedAt: 10,
+    dryRun: false,
+    partitions,
+    sources: [],
+    heldBack: [],
+    interrupted: false,
+    ...more,
+  }
+}
+
+describe('exit code of a run', () => {
+  it.each([
+    [0, []],
+    [0, [part('done')]],
+    [1, [part('done'), part('failed', 'HTTP 500')]],
+    [1, [part('failed', 'HTTP 500'), part('parked')]],
+    [1, [part('failed', 'HTTP 500'), part('failed', 'no key', 'credentials')]],
+    [78, [part('failed', 'HTTP 401', 'credentials'), part('not_started')]],
+    [78, [part('failed', 's needs the credential "api_key"', 'credentials'), part('parked', 'quota', 'quota')]],
+    [75, [part('done'), part('parked', 'quota')]],
+    [75, [part('lease_held')]],
+  ] as const)('is %i', (code, partitions) => {
+    expect(runExitCode(run(partitions))).toBe(code)
+  })
+
+  it('is 75 when a source was held back although something is due there', () => {
+    const held = [{ source: 's', due: 3, why: 'source down' }]
+    expect(runExitCode(run([], { heldBack: held }))).toBe(75)
+    expect(runExitCode(run([part('failed')], { heldBack: held }))).toBe(1)
+    const text = runText(run([], { heldBack: held }), { tableWidth: null, bold: (line: string) => line })
+    expect(text).toContain('s was not asked, 3 due there: source down')
+    expect(text).not.toContain('Nothing to do')
+  })
+
+  it('is 130 whenever it was stopped, and 0 for a dry run', () => {
+    expect(runExitCode(run([part('failed')], { interrupted: true }))).toBe(130)
+    expect(runExitCode(run([part('not_started')], { dryRun: true }))).toBe(0)
+  })
+})
+
+describe('a run for people', () => {
+  const context = { tableWidth: null, bold: (text: string) => text }
+  it('lists what is not done and why, and sums up the rest', () => {
+    const text = runText(run([part('done'), part('parked', 'quota spent')]), context)
+    expect(text).toContain('s:parked')
+    expect(text).toContain('quota spent')
+    expect(text).not.toContain('s:done')
+    expect(text).toContain('1 of 2 partitions done; the others are listed above.')
+  })
+  it('says when there was nothing to do, and what a dry run would do', () => {
+    expect(runText(run([]), context)).toContain('Nothing to do')
+    expect(runText(run([part('not_started')], { dryRun: true }), context)).toContain('1 partition would be worked on')
+    expect(runText(run([part('interrupted')], { interrupted: true }), context)).toContain('The same command goes on')
+  })
+})
+
+describe('exit code of checks', () => {
+  const check = (result: SourceCheck['result'], more: Partial<SourceCheck> = {}): SourceCheck => ({
+    source: 's',
+    title: '',
+    enabled: true,
+    ok: false,
+    result,
+    reason: '',
+    status: null,
+    until: null,
+    durationMs: 1,
+    ...more,
+  })
+  it.each([
+    [0, [check('ok', { ok: true })]],
+    [0, [check('source_down', { enabled: false })]],
+    [1, [check('source_down'), check('rate_limited')]],
+    [75, [check('rate_limited'), check('quota_exhausted')]],
+    [75, [check('refused', { until: 5 })]],
+    [78, [check('auth'), check('source_down')]],
+    [78, [check('refused')]],
+  ] as const)('is %i', (code, checks) => {
+    expect(checksExitCode(checks)).toBe(code)
+  })
+})
+
+describe('signals', () => {
+  it('that come together count once, later ones again, and a closed terminal is a stop', async () => {
+    const emitter = new EventEmitter()
+    const signals = debouncedSignals(emitter, 40)
+    const seen: string[] = []
+    const listener = (signal: string) => void seen.push(signal)
+    signals.on('SIGINT', listener)
+    signals.on('SIGTERM', listener)
+    emitter.emit('SIGINT')
+    emitter.emit('SIGINT')
+    emitter.emit('SIGTERM')
+    expect(seen).toEqual(['SIGINT'])
+    await sleep(80)
+    emitter.emit('SIGHUP')
+    expect(seen).toEqual(['SIGINT', 'SIGTERM'])
+    signals.off('SIGINT', listener)
+    signals.off('SIGTERM', listener)
+    expect(emitter.eventNames()).toEqual([])
+  })
+})

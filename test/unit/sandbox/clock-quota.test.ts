@@ -1,0 +1,137 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { DAY_MS, MINUTE_MS } from '../../../ts/model/time.ts'
+import { createWorldClock } from '../../../ts/sandbox/clock.ts'
+import { createQuotaMeter } from '../../../ts/sandbox/quota.ts'
+
+describe('world clock', () => {
+  it('runs at its speed, skips, and never goes back', () => {
+    let real = 5000
+    const clock = createWorldClock(1_000_000, 10, () => real)
+    expect(clock.now()).toBe(1_000_000)
+    real += 100
+    expect(clock.now()).toBe(1_001_000)
+    clock.advance(DAY_MS)
+    expect([clock.now(), clock.skippedMs]).toEqual([1_001_000 + DAY_MS, DAY_MS])
+    real -= 5000
+    expect(clock.now()).toBe(1_001_000 + DAY_MS)
+    for (const wrong of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) expect(() => clock.advance(wrong)).toThrow('only forward')
+    expect(() => createWorldClock(0, 0, () => 0)).toThrow('speed')
+  })
+})
+
+describe('quota', () => {
+  it('never admits more than the limit in any window, whatever arrives when, and refuses nothing that fits', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 6 }),
+        fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 120 }),
+        fc.constantFrom(1, 10),
+        (limit, gaps, speed) => {
+          const meter = createQuotaMeter([{ limit, per: 1000 * speed }], speed)
+          const admitted: number[] = []
+          let at = 0
+          let refused = 0
+          gaps.forEach((gap, n) => {
+            at += gap
+            const inWindow = admitted.filter((time) => time > at - 1000).length
+            const refusal = meter.arrive(n, 'a', at, at * speed)
+            expect(refusal === null).toBe(inWindow < limit)
+            if (refusal === null) admitted.push(at)
+            else refused += 1
+          })
+          for (const end of admitted)
+            expect(admitted.filter((time) => time > end - 1000 && time <= end).length).toBeLessThanOrEqual(limit)
+          expect(meter.violationCount).toBe(refused)
+          const report = meter.report()[0]
+          if (gaps.length > 0) {
+            expect(report).toMatchObject({ arrivals: gaps.length, admitted: admitted.length, real_window_ms: 1000 })
+            expect(report!.max_admitted).toBeLessThanOrEqual(limit)
+            expect(report!.max_arrivals).toBeGreaterThanOrEqual(report!.max_admitted)
+          }
+        },
+      ),
+    )
+  })
+
+  it('says when the next request would be admitted, and admits it then', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5 }),
+        fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 1, maxLength: 60 }),
+        (limit, gaps) => {
+          const meter = createQuotaMeter([{ limit, per: 1000 }], 1)
+          let at = 0
+          for (const gap of gaps) {
+            at += gap
+            const refusal = meter.arrive(0, 'a', at, at)
+            if (refusal === null) continue
+            expect(refusal.until).toBeGreaterThan(at)
+            expect(refusal.until).toBeLessThanOrEqual(at + 1000)
+            at = refusal.until
+            expect(meter.arrive(0, 'a', at, at)).toBeNull()
+          }
+        },
+      ),
+    )
+  })
+
+  it('frees a place exactly a window after it was taken', () => {
+    const meter = createQuotaMeter([{ limit: 1, per: 1000 }], 1)
+    expect(meter.arrive(1, 'a', 0, 0)).toBeNull()
+    expect(meter.arrive(2, 'a', 999.9, 999)).toMatchObject({ kind: 'window' })
+    expect(meter.arrive(3, 'a', 1000, 1000)).toBeNull()
+  })
+
+  it('counts each credential by itself', () => {
+    const meter = createQuotaMeter([{ limit: 1, per: MINUTE_MS }], 1)
+    expect([meter.arrive(1, 'a', 0, 0), meter.arrive(2, 'b', 0, 0)]).toEqual([null, null])
+    expect(meter.violations).toEqual([])
+  })
+
+  it('starts the daily count again at midnight UTC of the world, and a refused request uses up nothing', () => {
+    const meter = createQuotaMeter(
+      [
+        { limit: 5, per: MINUTE_MS },
+        { limit: 2, per: DAY_MS, resets: 'utc_day' },
+      ],
+      1,
+    )
+    const noon = Date.UTC(2026, 10, 21, 12)
+    const midnight = Date.UTC(2026, 10, 22)
+    expect([1, 2].map((n) => meter.arrive(n, 'a', n, noon))).toEqual([null, null])
+    expect(meter.arrive(3, 'a', 3, noon)).toEqual({ kind: 'day', until: midnight })
+    expect(meter.arrive(4, 'a', 4, midnight - 1)).toEqual({ kind: 'day', until: midnight })
+    expect(meter.arrive(5, 'a', 5, midnight)).toBeNull()
+    expect(
+      meter.report().map(({ resets, admitted, arrivals, max_admitted }) => [resets, admitted, arrivals, max_admitted]),
+    ).toEqual([
+      ['sliding', 3, 5, 3],
+      ['utc_day', 3, 5, 2],
+    ])
+    expect(meter.violations.map(({ n, limit, in_window }) => [n, limit, in_window])).toEqual([
+      [3, 2, 2],
+      [4, 2, 2],
+    ])
+  })
+
+  it('only counts where nothing is enforced', () => {
+    const meter = createQuotaMeter([{ limit: 1, per: 1000, enforce: false }], 1)
+    expect([meter.arrive(1, 'a', 0, 0), meter.arrive(2, 'a', 1, 1)]).toEqual([null, null])
+    expect(meter.violationCount).toBe(1)
+  })
+
+  it('stays exact and small over many arrivals', () => {
+    const meter = createQuotaMeter([{ limit: 100, per: 1000 }], 1)
+    let admitted = 0
+    for (let n = 0; n < 200_000; n += 1) if (meter.arrive(n, 'a', n, n) === null) admitted += 1
+    expect(admitted).toBe(20_000)
+    expect(meter.violations.length).toBe(10_000)
+    expect(meter.violationCount).toBe(180_000)
+  })
+
+  it('refuses rules that make no sense', () => {
+    expect(() => createQuotaMeter([{ limit: 0, per: 1000 }], 1)).toThrow('whole number from 1')
+    expect(() => createQuotaMeter([{ limit: 1, per: 0 }], 1)).toThrow('window longer than 0')
+  })
+})

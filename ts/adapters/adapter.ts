@@ -1,0 +1,182 @@
+/**
+ * What a source adapter is: data and pure functions, no I/O, no clock, no secret. The engine performs the calls.
+ *
+ * A new source is one file that exports a `SourceAdapter` and one config block. `test/contract/adapter-suite.ts` is the
+ * conformance suite that every adapter runs in a line; `docs/adapters/` has a page for each.
+ */
+import type { ZodType } from 'zod'
+import type { Entity } from '../model/entity.ts'
+import type { JsonObject } from '../model/json.ts'
+import type { EntityKind, EntityRef, SourceId } from '../model/keys.ts'
+import type { Classified, RequestSpec, ResponseClass, ResponseView, Validators } from '../model/response.ts'
+import type { DurationMs, EpochMs } from '../model/time.ts'
+import type { Window } from '../model/window.ts'
+
+/** What adapter functions are given besides their subject. `options` is the source's `options` block, already validated. */
+export type AdapterContext = { readonly now: EpochMs; readonly options: JsonObject }
+
+/** An entity to be asked about, with what is known of it at this source. */
+export type Target = {
+  readonly entity: Entity
+  /** The source's own key, when an earlier answer or a user established it. */
+  readonly providerKey: string | null
+  readonly validators: Validators
+}
+
+/** How the answer was tied to our entity. Stored as the entity's `Identity` at this source. */
+export type FoundIdentity = {
+  readonly providerKey: string
+  readonly method: string
+  /** 0-1. */
+  readonly confidence: number
+  readonly evidence: JsonObject
+  readonly alternatives?: readonly JsonObject[]
+}
+
+/** What one answer says about one entity. */
+export type Answer =
+  | {
+      readonly kind: 'record'
+      readonly entity: EntityRef
+      readonly record: JsonObject
+      readonly identity?: FoundIdentity
+      readonly validators?: Validators
+    }
+  | { readonly kind: 'absent'; readonly entity: EntityRef; readonly reason: string }
+  /** Cannot be decided, e.g. several candidates; shown to the operator with the reason. */
+  | {
+      readonly kind: 'skipped'
+      readonly entity: EntityRef
+      readonly reason: string
+      readonly alternatives?: readonly JsonObject[]
+    }
+  | { readonly kind: 'failed'; readonly entity: EntityRef; readonly errorClass: ResponseClass; readonly reason: string }
+
+/** One look-up per entity. */
+export type LookupCapability = {
+  request(target: Target, context: AdapterContext): RequestSpec
+  /** Called for `ok`, `empty` and `not_found` answers. */
+  parse(view: ResponseView, target: Target, context: AdapterContext): Answer
+}
+
+/** Many entities in one call. Pages of one batch are followed until `next` is null. */
+export type BatchCapability = {
+  readonly maxSize: number
+  /**
+   * Groups in which a target may be found, most likely first. A call never mixes groups; what a complete answer of one
+   * group does not list is asked in its next group, and is `absent` when it was listed in none.
+   */
+  groups(target: Target, context: AdapterContext): readonly string[]
+  request(targets: readonly Target[], group: string, cursor: string | null, context: AdapterContext): RequestSpec
+  parse(
+    view: ResponseView,
+    targets: readonly Target[],
+    group: string,
+    cursor: string | null,
+    context: AdapterContext,
+  ): { readonly answers: readonly Answer[]; readonly next: string | null }
+}
+
+/** One changed thing as the feed lists it. `record` is null when the feed names it without saying what it is now. */
+export type FeedItem = {
+  readonly providerKey: string
+  /** Aliases of our entities it may be about, e.g. `award_id:FA865114C0132`. */
+  readonly aliases: readonly string[]
+  readonly row: JsonObject
+}
+
+/** What changed at the provider in a window of time, walked slice by slice, page by page. */
+export type FeedCapability = {
+  /** A cheap question whose answer tells whether anything is new since the last complete pass. */
+  readonly gate?: {
+    request(context: AdapterContext): RequestSpec
+    /** An opaque marker; equal markers mean "nothing new". */
+    marker(view: ResponseView): string
+  }
+  /** How far before the last known moment a window must begin, because providers publish late and by whole days. */
+  readonly overlapMs: DurationMs
+  /** Rough changes a day and rows a page, for planning before the feed was ever walked. */
+  readonly estimate: { readonly rowsPerDay: number; readonly rowsPerPage: number }
+  /** True when the feed lists every change, so that what it does not list is proven unchanged. */
+  readonly complete: boolean
+  /** Independent parts in which the window is walked, e.g. one per day or per award type group. Opaque strings. */
+  slices(window: Window, context: AdapterContext): readonly string[]
+  request(window: Window, slice: string, cursor: string | null, context: AdapterContext): RequestSpec
+  /** `split`: the slice is too large for the provider; walk these instead of it. */
+  parse(
+    view: ResponseView,
+    slice: string,
+    cursor: string | null,
+    context: AdapterContext,
+  ): { readonly items: readonly FeedItem[]; readonly next: string | null; readonly split?: readonly string[] }
+  /** What the item says about one of the entities it matched; null when it is not about that entity after all. */
+  answer(item: FeedItem, target: Target, context: AdapterContext): Answer | null
+}
+
+/** Everything in one conditional download. The engine ingests it, then compares the entities it names with the ledger. */
+export type FileCapability = {
+  request(validators: Validators, context: AdapterContext): RequestSpec
+  /** The loader of `ts/ingest` that reads the file. */
+  readonly loader: 'sbir_awards'
+  /** What the file says about an entity that it names: the part of its attributes that this source owns. */
+  record(entity: Entity, context: AdapterContext): JsonObject
+}
+
+export type CredentialSpec = {
+  /** Key under `credentials` in the config; its value there is the name of an environment variable. */
+  readonly name: string
+  readonly placement:
+    | { readonly in: 'header'; readonly name: string; readonly prefix?: string }
+    | { readonly in: 'query'; readonly name: string }
+  readonly required: boolean
+}
+
+export type SourceAdapter = {
+  readonly id: SourceId
+  /** For people: `SAM.gov entity management v4`. */
+  readonly title: string
+  /** The provider's own documentation. */
+  readonly docs: string
+  readonly entityKinds: readonly EntityKind[]
+  /** Raise it whenever `record` would come out differently for the same payload: the next answer is then no change of the provider's. */
+  readonly normalizerVersion: number
+  readonly credentials: readonly CredentialSpec[]
+  /** Validates the `options` block of the config; unknown keys are refused. */
+  readonly options: ZodType<JsonObject>
+
+  /** How entities are grouped. `numbered` adds `_NNNN` and fills groups to the configured size, oldest first. */
+  readonly cohort: {
+    readonly numbered: boolean
+    name(entity: Entity): string
+    /** The date that places an entity in time, for `--window`; null when it has none. */
+    date(entity: Entity): EpochMs | null
+  }
+  /** Why this source can never be asked about the entity (`no UEI`), or null when it can. */
+  unresolvable(entity: Entity): string | null
+
+  readonly lookup?: LookupCapability
+  readonly batch?: BatchCapability
+  readonly feed?: FeedCapability
+  readonly file?: FileCapability
+  /** A harmless call for `sources check`. */
+  readonly probe: (context: AdapterContext) => RequestSpec
+  /** What the probe is known to be answered when all is as usual, where that is not a success (an API that is switched off). */
+  readonly probeAnswer?: ResponseClass
+
+  classify(view: ResponseView, request: RequestSpec, context: AdapterContext): Classified
+
+  /** JSON paths into the record (`$.links`, `$.rows[*].score`) that are left out of the hash and of deltas. */
+  readonly volatile: readonly string[]
+  /** Arrays compared by key instead of by position: path -> member(s) that identify an element. */
+  readonly arrayKeys: Readonly<Record<string, readonly string[]>>
+  /** Arrays of scalars or objects whose order says nothing: sorted before hashing. */
+  readonly unordered: readonly string[]
+
+  /** Which other sources' records an event of this source makes due at once. */
+  readonly followUps?: readonly {
+    readonly on: readonly string[]
+    readonly paths: readonly string[]
+    readonly source: SourceId
+    readonly reason: string
+  }[]
+}

@@ -1,0 +1,38 @@
+import { defineCommand, flag } from '../command.ts'
+import { runReportDocument } from '../documents.ts'
+import { runExitCode } from '../run-exit-code.ts'
+import { runProgress } from '../run-progress.ts'
+import { runText } from '../run-text.ts'
+import { refreshRequest, SELECTION_OPTIONS } from '../selection.ts'
+
+export const refresh = defineCommand({
+  name: 'refresh',
+  summary: 'Ask the sources about what is due, write what changed, and say what was done',
+  description:
+    'Without options: all that is due at all enabled sources, under their quotas. Stopped by Ctrl-C or SIGTERM it saves its state within seconds and the same command goes on from there. Several processes may run it at once; quotas hold over all of them.',
+  options: { ...SELECTION_OPTIONS, 'dry-run': flag('Make no call, write nothing, list what would be done') },
+  examples: [
+    { command: 'refresh', does: 'All that is due.' },
+    { command: 'refresh --source sam_gov --window 2023-10-01:2023-10-07', does: 'An ad-hoc backfill of one week at one source.' },
+    { command: 'refresh --partition usaspending:award_year_2024 --force', does: 'One partition, due or not.' },
+    { command: 'refresh --source sam_gov --max-calls 100', does: 'Spend at most 100 calls of the day.' },
+    { command: 'refresh --dry-run --json', does: 'What would be done, as data.' },
+  ],
+  async handler(context, args) {
+    const dryRun = args['dry-run']
+    const request = refreshRequest(args, await context.config())
+    const engine = await context.engine({ readOnly: dryRun })
+    const progress = runProgress(context, () => engine.clock.now())
+    const report = await engine
+      .refresh(request, {
+        dryRun,
+        signal: context.signal,
+        command: context.commandLine,
+        onEvent: (event) => progress.onEvent(event),
+      })
+      .finally(() => progress.stop())
+    const exitCode = runExitCode(report)
+    await context.show(runReportDocument(report, exitCode), () => runText(report, context))
+    return exitCode
+  },
+})

@@ -1,0 +1,120 @@
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { EngineError, EXIT_CODES, messageOf } from '../../model/errors.ts'
+import { toIso } from '../../model/time.ts'
+import type { SandboxSettings } from '../../sandbox/sandbox.ts'
+import type { RunningSandbox, SandboxOptions } from '../../sandbox/server.ts'
+import type { WrittenFile } from '../../sandbox/write-files.ts'
+import * as arg from '../arguments.ts'
+import { defineCommand, flag, text } from '../command.ts'
+import { bytes } from '../format.ts'
+import { PROGRAM } from '../help.ts'
+
+const speed = z
+  .string()
+  .refine((value) => /^\d{1,6}(\.\d+)?$/.test(value) && Number(value) > 0, 'must be a number above 0, e.g. 60')
+  .transform(Number)
+
+export const sandbox = defineCommand({
+  name: 'sandbox',
+  summary: 'Serve all providers on this machine, over one generated world: no key, no network',
+  description:
+    'Answers as the real providers do: same paths, paging, error bodies and quotas. Runs until Ctrl-C. Use it with --env sandbox in another terminal. Its world moves with time, and by hand: POST /_admin/clock {"advance":"1d"}.',
+  options: {
+    seed: text('The same seed gives the same world; default: 7', 'N', arg.wholeNumber),
+    companies: text('Companies in it; default: 2000', 'N', arg.count),
+    awards: text('Awards in it; default: 6000', 'N', arg.count),
+    port: text('Port on loopback, 0 for any; default: 8585', 'PORT', arg.port),
+    speed: text('World time runs so many times as fast, and quotas with it; default: 1', 'N', speed),
+    'write-csv': text('Write the matching bulk files there: award_data.csv, award_data_no_abstract.csv, company_data.csv', 'DIR'),
+    'no-serve': flag('Only write the files'),
+  },
+  examples: [
+    { command: 'sandbox --seed 7 --write-csv data/demo', does: 'Start it and write the files to ingest.' },
+    {
+      command: 'ingest --awards data/demo/award_data.csv --companies data/demo/company_data.csv --env sandbox',
+      does: 'In another terminal: load them.',
+    },
+    { command: 'refresh --env sandbox', does: 'And refresh against it.' },
+  ],
+  async handler(context, args) {
+    if (args['no-serve'] && args['write-csv'] === undefined) {
+      throw new EngineError('usage', 'usage', '--no-serve without --write-csv leaves nothing to do', {
+        hint: 'add --write-csv DIR',
+      })
+    }
+    const settings = {
+      seed: args.seed ?? 7,
+      companies: args.companies ?? 2000,
+      awards: args.awards ?? 6000,
+      speed: args.speed ?? 1,
+    }
+    const directory = args['write-csv']
+    // Written before anything answers: whoever waits for the sandbox finds the files complete.
+    const files = directory === undefined ? null : await writeFiles(settings, resolve(context.world.cwd, directory))
+    const filesText = (files ?? []).map((file) => `${file.path}: ${bytes(file.bytes)}\n`).join('')
+    if (args['no-serve']) {
+      const now = toIso((await import('../../sandbox/world/world.ts')).DEFAULT_START_AT)
+      await context.show({ serving: false, url: null, admin_url: null, ...settings, now, files }, () => filesText)
+      return 0
+    }
+    const running = await start({ ...settings, port: args.port ?? DEFAULT_PORT })
+    try {
+      const now = toIso(running.sandbox.clock.now())
+      const document = { serving: true, url: running.url, admin_url: `${running.url}/_admin/`, ...settings, now, files }
+      await context.show(document, () => `${filesText}${running.banner}\n${howToUse(running)}`)
+      if (!context.signal.aborted) await once(context.signal, 'abort')
+      // It was told to stop, and it holds nothing that could be lost.
+      return EXIT_CODES.interrupted
+    } finally {
+      await running.close()
+    }
+  },
+})
+
+const DEFAULT_PORT = 8585
+
+function howToUse({ port, url }: RunningSandbox): string {
+  const moved = [
+    `--set clock.sandbox_url=${url}`,
+    ...['usaspending', 'sam_gov', 'sbir_gov'].map((source) => `--set enrichment.${source}.base_url=${url}/${source}`),
+    `--set enrichment.sbir_gov.other_urls.files=${url}/sbir_files`,
+  ]
+  const flags = port === DEFAULT_PORT ? '--env sandbox' : `--env sandbox \\\n  ${moved.join(' \\\n  ')}`
+  return `Use it from another terminal with: ${flags}\nStop it with Ctrl-C.\n`
+}
+
+async function start(options: SandboxOptions): Promise<RunningSandbox> {
+  const { startSandbox } = await import('../../sandbox/server.ts')
+  try {
+    return await startSandbox(options)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+      throw new EngineError('usage', 'port_taken', `port ${options.port} is taken, perhaps by another sandbox`, {
+        hint: 'stop that one, or give --port 0 for any free one',
+      })
+    }
+    if (error instanceof RangeError) throw senseless(error)
+    throw error
+  }
+}
+
+function senseless(cause: RangeError): EngineError {
+  return new EngineError('usage', 'usage', cause.message, { hint: `see: ${PROGRAM} sandbox --help`, cause })
+}
+
+async function writeFiles(settings: SandboxSettings, directory: string): Promise<readonly WrittenFile[]> {
+  const { writeBulkFiles } = await import('../../sandbox/write-files.ts')
+  const { createWorld, DEFAULT_START_AT } = await import('../../sandbox/world/world.ts')
+  const { seed, companies, awards } = settings
+  try {
+    return await writeBulkFiles(createWorld({ seed, companies, awards, startAt: DEFAULT_START_AT }), DEFAULT_START_AT, directory)
+  } catch (error) {
+    if (error instanceof RangeError) throw senseless(error)
+    throw new EngineError('failed', 'write_failed', `the files cannot be written to ${directory}: ${messageOf(error)}`, {
+      hint: 'name a directory that you may write to',
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,162 @@
+import type { SourceAdapter } from '../../adapters/adapter.ts'
+import { adapterById } from '../../adapters/registry.ts'
+import type { LoadedConfig } from '../../config/load.ts'
+import { isLoopback } from '../../config/urls.ts'
+import { EXIT_CODES } from '../../model/errors.ts'
+import { STRATEGIES, type Strategy } from '../../model/plan.ts'
+import { toIsoOrNull } from '../../model/time.ts'
+import type { SourceCheck } from '../../wiring.ts'
+import { defineCommand } from '../command.ts'
+import type { CliContext } from '../context.ts'
+import { duration, instant } from '../format.ts'
+import { sourceOption, sourcesOrAll } from '../selection.ts'
+import { type Column, formatTable } from '../table.ts'
+
+type Row = {
+  readonly source: string
+  readonly adapter: SourceAdapter
+  readonly config: LoadedConfig['config']['enrichment'][string]
+  readonly policy: LoadedConfig['config']['enrichment_refresh'][string]
+  readonly strategies: readonly Strategy[]
+  readonly credentials: readonly {
+    readonly name: string
+    readonly env: string | null
+    readonly required: boolean
+    readonly available: boolean
+  }[]
+}
+
+export const sourcesList = defineCommand({
+  name: 'sources list',
+  summary: 'List the configured sources: what they speak, how often, under which quotas, and whether their keys are set',
+  isDefault: true,
+  options: { source: sourceOption },
+  examples: [
+    { command: 'sources', does: 'All of them. (`sources list` is the same.)' },
+    { command: 'sources list --json', does: "As data, with the providers' documentation." },
+  ],
+  async handler(context, args) {
+    const loaded = await context.config()
+    const rows = sourcesOrAll(args.source, loaded).map((source) => rowOf(source, loaded, context.world.variables))
+    await context.show({ sources: rows.map(rowDocument) }, () =>
+      rows.length === 0 ? 'No source is configured.\n' : formatTable(rows, COLUMNS, context.tableWidth, context.bold),
+    )
+  },
+})
+
+export const sourcesCheck = defineCommand({
+  name: 'sources check',
+  summary: 'Ask each source one harmless question: is it reachable, does the key work',
+  description:
+    'Costs one call of the quota each. Neither ledger nor breaker notice. Exit code 78 when a key is missing or refused, 1 when a source cannot be used for another reason, 75 when it only says "later".',
+  options: { source: sourceOption },
+  examples: [
+    { command: 'sources check', does: 'All configured sources.' },
+    { command: 'sources check --source sam_gov --json', does: 'One of them, as data.' },
+  ],
+  async handler(context, args) {
+    const sources = sourcesOrAll(args.source, await context.config())
+    const engine = await context.engine()
+    const checks = await engine.checkSources(sources, context.signal)
+    await context.show({ checks: checks.map(checkDocument) }, () => formatTable(checks, CHECKS, context.tableWidth, context.bold))
+    return checksExitCode(checks)
+  },
+})
+
+/** What needs a person outranks what is broken outranks what only has to wait. */
+export function checksExitCode(checks: readonly SourceCheck[]): number {
+  const bad = checks.filter((check) => !check.ok && check.enabled)
+  if (bad.length === 0) return 0
+  if (bad.some((check) => check.result === 'auth' || (check.result === 'refused' && check.until === null)))
+    return EXIT_CODES.configuration
+  const waits = bad.every(
+    (check) => check.result === 'rate_limited' || check.result === 'quota_exhausted' || check.result === 'refused',
+  )
+  return waits ? EXIT_CODES.try_later : EXIT_CODES.failed
+}
+
+function checkDocument(check: SourceCheck) {
+  return {
+    source: check.source,
+    title: check.title,
+    enabled: check.enabled,
+    ok: check.ok,
+    result: check.result,
+    reason: check.reason,
+    status: check.status,
+    until: toIsoOrNull(check.until),
+    duration_ms: Math.max(0, check.durationMs),
+  }
+}
+
+const CHECKS: readonly Column<SourceCheck>[] = [
+  { title: 'source', value: (row) => row.source },
+  { title: '', value: (row) => (row.ok ? 'ok' : 'NOT OK') },
+  { title: 'answer', value: (row) => row.result.replaceAll('_', ' ') },
+  { title: 'status', value: (row) => String(row.status ?? '-'), align: 'right' },
+  { title: 'took', value: (row) => duration(row.durationMs), align: 'right' },
+  { title: 'again at', value: (row) => instant(row.until) },
+  { title: 'why', value: (row) => row.reason, flexible: true },
+]
+
+function rowOf(source: string, { config }: LoadedConfig, variables: CliContext['world']['variables']): Row {
+  const own = config.enrichment[source]!
+  const adapter = adapterById(own.adapter)
+  const strategies = STRATEGIES.filter((strategy) => adapter[strategy] !== undefined)
+  const credentials = adapter.credentials.map(({ name, required }) => {
+    const entry = own.credentials[name]
+    const isSet = entry !== undefined && (variables[entry.env] ?? '').trim() !== ''
+    return {
+      name,
+      env: entry?.env ?? null,
+      required,
+      available: isSet || (entry?.loopback_value !== undefined && isLoopback(own.base_url)),
+    }
+  })
+  return { source, adapter, config: own, policy: config.enrichment_refresh[source]!, strategies, credentials }
+}
+
+function rowDocument({ source, adapter, config, policy, strategies, credentials }: Row) {
+  return {
+    source,
+    adapter: config.adapter,
+    title: adapter.title,
+    docs: adapter.docs,
+    base_url: config.base_url,
+    enabled: policy.enabled,
+    cadence: policy.cadence,
+    sla: policy.sla,
+    quotas: policy.quotas.map(({ limit, per, resets }) => ({ limit, per, resets })),
+    entity_kinds: [...adapter.entityKinds],
+    strategies: [...strategies],
+    credentials: credentials.map((credential) => ({ ...credential })),
+  }
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: 'source', value: (row) => row.source },
+  { title: 'speaks', value: (row) => row.adapter.title, flexible: true },
+  { title: 'entities', value: (row) => row.adapter.entityKinds.join(', ') },
+  { title: 'by', value: (row) => row.strategies.join(', ') },
+  { title: 'enabled', value: (row) => (row.policy.enabled ? 'yes' : 'no') },
+  { title: 'cadence', value: (row) => row.policy.cadence, align: 'right' },
+  { title: 'sla', value: (row) => row.policy.sla, align: 'right' },
+  {
+    title: 'quotas',
+    value: (row) =>
+      row.policy.quotas
+        .map(({ limit, per, resets }) => `${limit}/${per}${resets === 'sliding' ? '' : ` ${resets.replace('_', ' ')}`}`)
+        .join(', '),
+  },
+  { title: 'keys', value: keysText },
+  { title: 'at', value: (row) => row.config.base_url, flexible: true },
+]
+
+function keysText({ credentials }: Row): string {
+  if (credentials.length === 0) return 'none needed'
+  return credentials
+    .map(({ name, env, required, available }) =>
+      available ? `${name} set` : `${name} ${required ? 'MISSING' : 'not set'} (${env ?? 'not configured'})`,
+    )
+    .join(', ')
+}

@@ -1,0 +1,8 @@
+/** What commands need of the engine. `ts/wiring.ts` provides it; tests may provide a smaller one. */
+import type { Engine, EngineOptions } from '../wiring.ts'
+
+export type EngineHandle = Omit<Engine, 'sources'>
+
+export type OpenEngine = (
+  options: Required<Pick<EngineOptions, 'config' | 'logger' | 'readOnly' | 'scrubber' | 'env'>>,
+) => Promise<EngineHandle>

@@ -1,0 +1,80 @@
+/** Which part of the work a command is about: options shared by plan and refresh, checked against what is configured. */
+
+import type { LoadedConfig } from '../config/load.ts'
+import { didYouMean } from '../config/suggest.ts'
+import { EngineError } from '../model/errors.ts'
+import { type PartitionKey, parsePartitionKey, type SourceId } from '../model/keys.ts'
+import type { RefreshRequest } from '../model/plan.ts'
+import type { Window } from '../model/window.ts'
+import * as arg from './arguments.ts'
+import { flag, list, text } from './command.ts'
+
+export const sourceOption = list('Only this source', 'SOURCE')
+
+export const SELECTION_OPTIONS = {
+  source: sourceOption,
+  window: text('Only what changed there in these days, both included, UTC: 2023-10-01:2023-10-07', 'FROM:TO', arg.window),
+  cohort: list('Only this cohort, e.g. award_year_2024', 'COHORT', arg.cohort),
+  partition: list('Only this partition, e.g. sam_gov:uei_batch_0001', 'SOURCE:COHORT', arg.partition),
+  force: flag('Everything selected, due or not'),
+  limit: text('At most so many entities', 'N', arg.count),
+  'max-calls': text('At most so many calls, over all sources', 'N', arg.count),
+}
+
+export type SelectionArgs = {
+  readonly source: readonly string[]
+  readonly window: Window | undefined
+  readonly cohort: readonly string[]
+  readonly partition: readonly PartitionKey[]
+  readonly force: boolean
+  readonly limit: number | undefined
+  readonly 'max-calls': number | undefined
+}
+
+export function refreshRequest(args: SelectionArgs, { config }: Pick<LoadedConfig, 'config'>): RefreshRequest {
+  const sources = knownSources(args.source, { config })
+  const named = args.partition.map((key) => parsePartitionKey(key)!.source)
+  knownSources(named, { config })
+  const astray =
+    sources.length === 0 ? undefined : args.partition.find((key) => !sources.includes(parsePartitionKey(key)!.source))
+  if (astray !== undefined) {
+    throw new EngineError(
+      'usage',
+      'usage',
+      `--partition ${astray} is not of the sources named by --source (${sources.join(', ')})`,
+      { hint: 'leave --source out, or name that source too' },
+    )
+  }
+  return {
+    sources,
+    cohorts: [...new Set(args.cohort)],
+    partitions: [...new Set(args.partition)],
+    window: args.window ?? null,
+    force: args.force,
+    limit: args.limit ?? null,
+    maxCalls: args['max-calls'] ?? null,
+  }
+}
+
+/** The sources named, each once; empty when none was. Unknown ones are a usage error that says what was likely meant. */
+export function knownSources(names: readonly string[], { config }: Pick<LoadedConfig, 'config'>): readonly SourceId[] {
+  const known = Object.keys(config.enrichment)
+  for (const name of names) {
+    if (known.includes(name)) continue
+    throw new EngineError('usage', 'unknown_source', `there is no source "${name}"${didYouMean(name, known)}`, {
+      hint: known.length === 0 ? 'register one under enrichment in config/base.yaml' : `use one of: ${known.join(', ')}`,
+    })
+  }
+  return [...new Set(names)]
+}
+
+/** One source of the config, or a usage error. */
+export function knownSource(name: string, loaded: Pick<LoadedConfig, 'config'>): SourceId {
+  return knownSources([name], loaded)[0]!
+}
+
+/** The sources named, or all. */
+export function sourcesOrAll(names: readonly string[], loaded: Pick<LoadedConfig, 'config'>): readonly SourceId[] {
+  const named = knownSources(names, loaded)
+  return named.length === 0 ? Object.keys(loaded.config.enrichment) : named
+}

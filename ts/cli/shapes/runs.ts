@@ -1,0 +1,230 @@
+/** Documents about work: ingest, plan, refresh, reports, freshness, quotas, export. */
+import { z } from 'zod'
+import { ENTITY_KINDS } from '../../model/keys.ts'
+import { STRATEGIES } from '../../model/plan.ts'
+import { ENDING_CODES, PARTITION_STATUSES } from '../../model/run-report.ts'
+import { howMany, instant, milliseconds, partitionKey, shareOf, source, window } from './common.ts'
+
+export const countsShape = z.strictObject({
+  items: howMany.describe('Entities worked on'),
+  changed: howMany,
+  unchanged: howMany,
+  not_modified: howMany.describe('Answered 304, or proven unchanged by a feed or file'),
+  absent: howMany,
+  failed: howMany,
+  skipped: howMany,
+  events: howMany,
+  calls: howMany.describe('Requests that left for the provider'),
+})
+
+const sourcePlan = z.strictObject({
+  source,
+  population: howMany,
+  due: howMany,
+  stale: howMany,
+  never_attempted: howMany,
+  backing_off: howMany,
+  unresolved: howMany.describe('Entities the source cannot be asked about'),
+  strategy: z.enum(STRATEGIES).nullable(),
+  calls_by_strategy: z.partialRecord(z.enum(STRATEGIES), howMany).describe('What each strategy would take'),
+  calls: howMany,
+  eta_ms: milliseconds.nullable().describe('Time the calls take at the quota'),
+  feasible: z.boolean().describe('Whether the SLA can be met at the quota at all'),
+  utilisation: z.number().min(0).describe('Share of the quota that keeping the SLA takes; may exceed 1'),
+  repair: z.string().nullable().describe('Cheapest change that would make it feasible'),
+  held_back: z.string().nullable().describe('Why nothing is planned although something is due'),
+})
+
+const plannedPartition = z.strictObject({
+  partition: partitionKey,
+  source,
+  cohort: z.string(),
+  strategy: z.enum(STRATEGIES),
+  window,
+  due: howMany,
+  stale: howMany,
+  calls: howMany,
+  resume: z.boolean(),
+  reason: z.string(),
+})
+
+export const planShape = z.strictObject({
+  at: instant,
+  sources: z.array(sourcePlan),
+  partitions: z.array(plannedPartition).describe('In the order of work'),
+})
+
+const partitionReport = z.strictObject({
+  partition: partitionKey,
+  source,
+  strategy: z.enum(STRATEGIES),
+  window,
+  status: z.enum(PARTITION_STATUSES),
+  code: z.enum(ENDING_CODES).nullable().describe('Why it stopped early, for programs'),
+  reason: z.string().nullable(),
+  until: instant.nullable().describe('Earliest moment at which going on makes sense'),
+  resumed: z.boolean(),
+  reconciled: z.string().nullable().describe('What the checkpoint check repaired'),
+  counts: countsShape,
+  sla_gaps_closed: howMany,
+  quota_wait_ms: milliseconds,
+  duration_ms: milliseconds,
+})
+
+export const runReportShape = z.strictObject({
+  run_id: z.string(),
+  started_at: instant,
+  finished_at: instant,
+  duration_ms: milliseconds,
+  dry_run: z.boolean(),
+  interrupted: z.boolean(),
+  exit_code: z.number().int(),
+  partitions: z.array(partitionReport),
+  sources: z.array(
+    z.strictObject({
+      source,
+      counts: countsShape,
+      coverage_before: shareOf,
+      coverage_after: shareOf,
+      sla_gaps_closed: howMany.describe('Entities stale before that are not after'),
+      quota_wait_ms: milliseconds,
+      calls_saved: howMany.describe('Calls that one look-up per entity would have taken, less the calls made'),
+    }),
+  ),
+  held_back: z
+    .array(z.strictObject({ source, due: howMany, why: z.string() }))
+    .describe('Sources that were not asked at all although something is due there'),
+})
+
+export const refreshShape = runReportShape
+
+export const reportShape = z.strictObject({
+  runs: z.array(
+    z.strictObject({
+      run_id: z.string(),
+      command: z.string(),
+      started_at: instant,
+      finished_at: instant.nullable().describe('Null while it runs, or after it was killed'),
+      report: runReportShape.nullable(),
+    }),
+  ),
+})
+
+export const partitionsShape = z.strictObject({
+  at: instant,
+  partitions: z.array(
+    z.strictObject({
+      partition: partitionKey,
+      source,
+      cohort: z.string(),
+      population: howMany,
+      fresh: howMany,
+      due: howMany,
+      stale: howMany,
+      never_attempted: howMany,
+      backing_off: howMany,
+      unresolved: howMany,
+      pending: howMany.describe('Open status-change entries'),
+      oldest_success_at: instant.nullable(),
+      newest_attempt_at: instant.nullable(),
+      checkpoint: z.enum(['open', 'complete']).nullable().describe('`open`: a pass was interrupted and will be resumed'),
+      leased: z.boolean().describe('A process works on it now'),
+    }),
+  ),
+})
+
+export const freshnessShape = z.strictObject({
+  at: instant,
+  sources: z.array(
+    z.strictObject({
+      source,
+      population: howMany,
+      resolvable: howMany,
+      unresolved: howMany,
+      fresh: howMany,
+      due: howMany,
+      stale: howMany,
+      never_attempted: howMany,
+      backing_off: howMany,
+      pending: howMany,
+      coverage: shareOf.describe('fresh / resolvable; 1 when nothing is resolvable'),
+      threshold: shareOf,
+      below_threshold: z.boolean(),
+      oldest_success_at: instant.nullable(),
+      cohorts: z.array(
+        z.strictObject({
+          cohort: z.string(),
+          population: howMany,
+          fresh: howMany,
+          due: howMany,
+          stale: howMany,
+          coverage: shareOf,
+          oldest_success_at: instant.nullable(),
+        }),
+      ),
+    }),
+  ),
+  alerts: z.array(z.strictObject({ source, coverage: shareOf, threshold: shareOf, message: z.string() })),
+})
+
+export const quotaShape = z.strictObject({
+  at: instant,
+  quotas: z.array(
+    z.strictObject({
+      quota_partition: z.string(),
+      sources: z.array(source).describe('Who shares it'),
+      limit: howMany,
+      per_ms: milliseconds,
+      resets: z.enum(['sliding', 'utc_day', 'utc_month']),
+      used: howMany,
+      remaining: howMany,
+      frees_at: instant.nullable().describe('When the next unit is free again'),
+      blocked_until: instant.nullable().describe('The provider said: not before'),
+    }),
+  ),
+})
+
+export const exportShape = z.strictObject({
+  status: z.enum(['done', 'lease_held']),
+  path: z.string(),
+  database: z.string(),
+  generation: howMany,
+  as_of: instant,
+  rebuild_reason: z.string().nullable().describe('Why everything was written again; null when only what changed was'),
+  partitions: z.strictObject({ total: howMany, written: howMany }),
+  rows: z.strictObject({ ledger: howMany, records: howMany, events: howMany, coverage: howMany }),
+  events_added: howMany,
+  bytes: howMany,
+  files_deleted: howMany,
+  duration_ms: milliseconds,
+})
+
+const upserts = z.strictObject({ added: howMany, changed: howMany, unchanged: howMany })
+
+export const ingestShape = z.strictObject({
+  files: z.array(
+    z.strictObject({
+      ingest_id: z.string(),
+      loader: z.enum(['sbir_awards', 'sbir_companies']),
+      file: z.string(),
+      sha256: z.string(),
+      bytes: howMany,
+      outcome: z.enum(['ingested', 'same_file']),
+      seen_as: z.string().describe('Ingest under which its entities are marked as seen'),
+      rows: howMany,
+      previous_rows: howMany.nullable(),
+      whole: z.boolean().describe('No row was quarantined'),
+      entities: z.partialRecord(z.enum(ENTITY_KINDS), upserts),
+      duplicates: z.strictObject({ exact: howMany, differing: howMany }),
+      quarantined: howMany,
+      problems: z.array(z.strictObject({ line: howMany, reason: z.string() })).describe('The first of them'),
+      warnings: z.record(z.string(), howMany),
+      companies: z.strictObject({
+        joined_by_duns: howMany,
+        joined_by_name: howMany,
+        ambiguous: howMany,
+        shared_domains: howMany,
+      }),
+    }),
+  ),
+})

@@ -1,0 +1,321 @@
+/**
+ * Answers + what was known -> ledger rows, records, events, identities, follow-ups. Pure: the shell hands in `now`, the
+ * previous rows and records, and writes the result in one transaction.
+ */
+import { hash } from 'node:crypto'
+import type { Answer, FoundIdentity, SourceAdapter } from '../adapters/adapter.ts'
+import type { Counts } from '../model/checkpoint.ts'
+import type { Identity } from '../model/entity.ts'
+import { type EntityRef, entityId, type SourceId } from '../model/keys.ts'
+import type { LedgerEntry, Outcome } from '../model/ledger.ts'
+import type { CurrentRecord, DeltaEvent, EventKind, FieldChange } from '../model/record.ts'
+import type { DurationMs, EpochMs } from '../model/time.ts'
+import type { PendingChange, WorkItem } from '../stores/store.ts'
+import { payloadHash } from './canonical.ts'
+import { diffRecords } from './diff.ts'
+import { failureBackoff } from './freshness.ts'
+
+/** What is recorded: an adapter's answer, or the engine's own knowledge that a conditional request found nothing new. */
+export type RecordedAnswer = Answer | { readonly kind: 'not_modified'; readonly entity: EntityRef }
+
+/** An answer with the row it concerns and, for records, its payload hash. */
+export type Judged = {
+  readonly item: WorkItem
+  readonly answer: RecordedAnswer
+  readonly status: number | null
+  readonly hash: string | null
+}
+
+/** Events that make an entity due at another source; from the adapter's follow-ups and the config's `status_changes`. */
+export type FollowUpRule = {
+  readonly kinds: readonly string[]
+  readonly paths: readonly string[]
+  readonly source: SourceId
+  readonly reason: string
+}
+
+export type CommitInput = {
+  readonly adapter: SourceAdapter
+  readonly judged: readonly Judged[]
+  /** Stored records of the entities in `needsOldRecord`, by entity id. */
+  readonly oldRecords: ReadonlyMap<string, CurrentRecord>
+  readonly followUps: readonly FollowUpRule[]
+  readonly runId: string
+  readonly now: EpochMs
+  /** When an entity that could not be told apart is asked about again: the source's cadence. */
+  readonly askAmbiguousAgainMs: DurationMs
+}
+
+export type CommitParts = {
+  readonly ledger: readonly LedgerEntry[]
+  readonly records: readonly CurrentRecord[]
+  readonly events: readonly DeltaEvent[]
+  readonly identities: readonly Identity[]
+  readonly pending: readonly PendingChange[]
+  readonly counts: Counts
+}
+
+const MAX_ERROR_CHARS = 500
+
+export function judge(adapter: SourceAdapter, item: WorkItem, answer: RecordedAnswer, status: number | null): Judged {
+  return { item, answer, status, hash: answer.kind === 'record' ? payloadHash(answer.record, adapter) : null }
+}
+
+/** Whether the stored record must be read to say what happened: its content is (or may be) about to change. */
+export function needsOldRecord(judged: Judged): boolean {
+  if (judged.answer.kind === 'record') return judged.hash !== judged.item.entry.payloadHash
+  return judged.answer.kind === 'absent' && judged.item.entry.payloadHash !== null
+}
+
+function confidenceOf(
+  found: FoundIdentity | undefined,
+  stored: Identity | null,
+): { confidence: number; confidenceMethod: string } {
+  // A user's decision stands over whatever the answer was matched by.
+  if (stored?.decidedBy === 'user') return { confidence: stored.confidence, confidenceMethod: stored.method }
+  if (found !== undefined) return { confidence: found.confidence, confidenceMethod: found.method }
+  if (stored !== null) return { confidence: stored.confidence, confidenceMethod: stored.method }
+  return { confidence: 1, confidenceMethod: 'own_key' }
+}
+
+/**
+ * The same transition out of the same stored state has the same id, however often it is computed; the moment the old
+ * content was first seen tells A->B from a later A->B after a B->A in between.
+ */
+function eventId(
+  source: SourceId,
+  entity: EntityRef,
+  kind: EventKind,
+  oldHash: string | null,
+  newHash: string | null,
+  oldChangedAt: EpochMs | null,
+): string {
+  return hash('sha256', JSON.stringify([source, entity.kind, entity.key, kind, oldHash, newHash, oldChangedAt]), 'hex')
+}
+
+function succeed(entry: LedgerEntry, input: CommitInput, outcome: Outcome, judged: Judged, payload: string | null): LedgerEntry {
+  const validators = judged.answer.kind === 'record' ? judged.answer.validators : undefined
+  return {
+    ...entry,
+    lastAttemptAt: input.now,
+    lastSuccessAt: input.now,
+    outcome,
+    responseStatus: judged.status,
+    payloadHash: payload,
+    // A 304 vouches for what an earlier normalizer may have hashed; claiming the current one would turn the next answer into a change.
+    normalizerVersion:
+      payload === null ? null : outcome === 'not_modified' ? entry.normalizerVersion : input.adapter.normalizerVersion,
+    validators: validators ?? (outcome === 'not_modified' ? entry.validators : { etag: null, lastModified: null }),
+    attempts: entry.attempts + 1,
+    consecutiveFailures: 0,
+    nextAttemptAt: null,
+    errorClass: null,
+    error: null,
+    runId: input.runId,
+    pendingSince: null,
+  }
+}
+
+function fail(entry: LedgerEntry, input: CommitInput, judged: Judged, errorClass: string, reason: string): LedgerEntry {
+  const failures = entry.consecutiveFailures + 1
+  return {
+    ...entry,
+    lastAttemptAt: input.now,
+    outcome: 'failed',
+    responseStatus: judged.status,
+    attempts: entry.attempts + 1,
+    consecutiveFailures: failures,
+    nextAttemptAt: input.now + failureBackoff(failures),
+    errorClass,
+    error: reason.slice(0, MAX_ERROR_CHARS),
+    runId: input.runId,
+  }
+}
+
+/** The source was asked and cannot tell which of its records is ours: a person decides, and the cadence asks again. */
+function skip(entry: LedgerEntry, input: CommitInput, judged: Judged, reason: string): LedgerEntry {
+  return {
+    ...entry,
+    lastAttemptAt: input.now,
+    outcome: 'skipped',
+    responseStatus: judged.status,
+    attempts: entry.attempts + 1,
+    consecutiveFailures: 0,
+    nextAttemptAt: input.now + input.askAmbiguousAgainMs,
+    pendingSince: null,
+    errorClass: 'ambiguous',
+    error: reason.slice(0, MAX_ERROR_CHARS),
+    runId: input.runId,
+  }
+}
+
+type Change = { readonly kind: EventKind; readonly changes: readonly FieldChange[]; readonly newHash: string | null }
+
+class Builder {
+  readonly ledger: LedgerEntry[] = []
+  readonly records: CurrentRecord[] = []
+  readonly events: DeltaEvent[] = []
+  readonly identities: Identity[] = []
+  readonly pending: PendingChange[] = []
+  readonly tally = { items: 0, changed: 0, unchanged: 0, notModified: 0, absent: 0, failed: 0, skipped: 0, events: 0, calls: 0 }
+  private readonly input: CommitInput
+
+  constructor(input: CommitInput) {
+    this.input = input
+  }
+
+  add(judged: Judged): void {
+    this.tally.items += 1
+    switch (judged.answer.kind) {
+      case 'record':
+        this.addRecord(judged, judged.answer.record, judged.hash!)
+        if (judged.answer.identity !== undefined) this.addIdentity(judged, judged.answer.identity)
+        break
+      case 'absent':
+        this.addAbsent(judged)
+        break
+      case 'not_modified':
+        this.tally.notModified += 1
+        this.ledger.push(succeed(judged.item.entry, this.input, 'not_modified', judged, judged.item.entry.payloadHash))
+        break
+      case 'skipped':
+        this.tally.skipped += 1
+        this.ledger.push(skip(judged.item.entry, this.input, judged, judged.answer.reason))
+        break
+      case 'failed':
+        this.tally.failed += 1
+        this.ledger.push(fail(judged.item.entry, this.input, judged, judged.answer.errorClass, judged.answer.reason))
+        break
+    }
+  }
+
+  private addRecord(judged: Judged, record: CurrentRecord['record'], newHash: string): void {
+    const { entry } = judged.item
+    const { adapter, now, runId } = this.input
+    const stored = {
+      source: adapter.id,
+      entity: entry.entity,
+      record,
+      payloadHash: newHash,
+      normalizerVersion: adapter.normalizerVersion,
+      present: true,
+      runId,
+    }
+    if (newHash === entry.payloadHash) {
+      this.tally.unchanged += 1
+      this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
+      return
+    }
+    const old = this.input.oldRecords.get(entityId(entry.entity)) ?? null
+    if (entry.payloadHash !== null && entry.normalizerVersion !== adapter.normalizerVersion) {
+      // Another normalizer wrote the old hash: the difference is ours, not the provider's. Stored anew, no event.
+      this.tally.unchanged += 1
+      this.records.push({ ...stored, changedAt: old?.changedAt ?? now })
+      this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
+      return
+    }
+    const kind: EventKind = old === null ? 'created' : old.present ? 'changed' : 'returned'
+    this.tally.changed += 1
+    this.records.push({ ...stored, changedAt: now })
+    this.ledger.push(succeed(entry, this.input, 'changed', judged, newHash))
+    // What returns may have been normalized differently when it was last seen; then its differences are not the provider's.
+    const comparable = old !== null && (old.present || old.normalizerVersion === adapter.normalizerVersion)
+    this.addEvent(judged, { kind, newHash, changes: comparable ? diffRecords(old.record, record, adapter) : [] }, old)
+  }
+
+  private addAbsent(judged: Judged): void {
+    const { entry } = judged.item
+    const old = this.input.oldRecords.get(entityId(entry.entity)) ?? null
+    this.tally.absent += 1
+    this.ledger.push(succeed(entry, this.input, 'absent', judged, null))
+    if (entry.payloadHash === null || old === null || !old.present) return
+    this.records.push({
+      ...old,
+      present: false,
+      normalizerVersion: entry.normalizerVersion ?? old.normalizerVersion,
+      changedAt: this.input.now,
+      runId: this.input.runId,
+    })
+    this.addEvent(judged, { kind: 'absent', newHash: null, changes: [] }, old)
+  }
+
+  private addEvent(judged: Judged, change: Change, old: CurrentRecord | null): void {
+    const { adapter, now, runId } = this.input
+    const { entity } = judged.item.entry
+    const oldHash = old?.payloadHash ?? null
+    const found = judged.answer.kind === 'record' ? judged.answer.identity : undefined
+    const event: DeltaEvent = {
+      eventId: eventId(adapter.id, entity, change.kind, oldHash, change.newHash, old?.changedAt ?? null),
+      source: adapter.id,
+      entity,
+      kind: change.kind,
+      at: now,
+      runId,
+      oldHash,
+      newHash: change.newHash,
+      changes: change.changes,
+      ...confidenceOf(found, judged.item.identity),
+    }
+    this.events.push(event)
+    this.tally.events += 1
+    for (const rule of this.input.followUps) {
+      if (!rule.kinds.includes(event.kind)) continue
+      if (
+        rule.paths.length > 0 &&
+        !event.changes.some((field) =>
+          rule.paths.some(
+            (path) => field.path === path || field.path.startsWith(`${path}.`) || field.path.startsWith(`${path}[`),
+          ),
+        )
+      )
+        continue
+      this.pending.push({ source: rule.source, entity, reason: rule.reason, at: now, by: `event:${event.eventId.slice(0, 16)}` })
+    }
+  }
+
+  private addIdentity(judged: Judged, found: FoundIdentity): void {
+    const stored = judged.item.identity
+    if (stored?.decidedBy === 'user') return
+    const same =
+      stored !== null &&
+      stored.providerKey === found.providerKey &&
+      stored.method === found.method &&
+      stored.confidence === found.confidence
+    if (same) return
+    this.identities.push({
+      source: this.input.adapter.id,
+      entity: judged.item.entry.entity,
+      providerKey: found.providerKey,
+      method: found.method,
+      confidence: found.confidence,
+      evidence: found.evidence,
+      alternatives: found.alternatives ?? [],
+      resolvedAt: this.input.now,
+      decidedBy: 'computed',
+    })
+  }
+}
+
+/** Builds what one commit writes. An entity answered twice in the same batch counts once: the last answer stands. */
+export function buildCommit(input: CommitInput): CommitParts {
+  const lastAnswer = new Map<string, Judged>()
+  for (const judged of input.judged) lastAnswer.set(entityId(judged.item.entry.entity), judged)
+  const builder = new Builder(input)
+  for (const judged of lastAnswer.values()) builder.add(judged)
+  const { ledger, records, events, identities, pending, tally } = builder
+  return { ledger, records, events, identities, pending, counts: tally }
+}
+
+export function addCounts(a: Counts, b: Counts): Counts {
+  return {
+    items: a.items + b.items,
+    changed: a.changed + b.changed,
+    unchanged: a.unchanged + b.unchanged,
+    notModified: a.notModified + b.notModified,
+    absent: a.absent + b.absent,
+    failed: a.failed + b.failed,
+    skipped: a.skipped + b.skipped,
+    events: a.events + b.events,
+    calls: a.calls + b.calls,
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Walks a source's change feed, slice by slice and page by page. Each page is one commit that carries the place after it,
+ * so an interrupted walk goes on at the next page. A complete walk proves unchanged what it did not list.
+ */
+import type { AdapterContext, FeedItem, SourceAdapter } from '../adapters/adapter.ts'
+import { MalformedAnswer } from '../adapters/shared/malformed.ts'
+import type { SourceClient } from '../http/source-client.ts'
+import { messageOf } from '../model/errors.ts'
+import type { JsonValue } from '../model/json.ts'
+import { type EntityRef, entityId } from '../model/keys.ts'
+import type { ResponseView } from '../model/response.ts'
+import { DAY_MS, type DurationMs, type EpochMs } from '../model/time.ts'
+import type { Window } from '../model/window.ts'
+import { endingOf } from './ask-unit.ts'
+import { type Judged, judge } from './commit-batch.ts'
+import type { PartitionSession } from './partition-session.ts'
+import type { FeedFact } from './strategy-cost.ts'
+import { targetOf } from './unit-queue.ts'
+
+export type FeedRunDeps = {
+  readonly adapter: SourceAdapter
+  readonly client: SourceClient
+  readonly options: AdapterContext['options']
+  readonly window: Window
+  /** Rows known at least since then are proven unchanged by a complete walk; null: the walk proves nothing (a window of the operator's). */
+  readonly knownSince: EpochMs | null
+  readonly fact: FeedFact | null
+}
+
+/** Where the walk stands: kept as the checkpoint's cursor. */
+type FeedCursor = {
+  readonly slices: readonly string[]
+  readonly page: string | null
+  readonly pages: number
+  readonly marker: string | null
+  readonly knownSince: EpochMs | null
+}
+
+export const feedFactName = (source: string): string => `feed:${source}`
+
+/** Guards against pages that never end; a walk that is longer goes on with the next run. */
+const MAX_PAGES = 100_000
+
+const placeOf = (slice: string, page: string | null): string => JSON.stringify([slice, page])
+
+/** A provider error, not a bug of ours: the walk stops where it is and the partition fails with the reason. */
+class FeedStopped extends Error {}
+
+function readCursor(text: string | null): FeedCursor | null {
+  if (text === null) return null
+  try {
+    const value = JSON.parse(text) as FeedCursor
+    return Array.isArray(value.slices) ? value : null
+  } catch {
+    return null
+  }
+}
+
+async function callOnce(
+  session: PartitionSession,
+  deps: FeedRunDeps,
+  request: Parameters<SourceClient['call']>[0],
+  waited: { ms: DurationMs },
+): Promise<ResponseView | null> {
+  const result = await deps.client.call(request, { signal: session.deps.signal })
+  session.noteUncommittedCalls(result.stats.calls)
+  waited.ms += result.stats.quotaWaitMs
+  const ending = endingOf(result)
+  if (ending !== null || result.kind === 'refused') {
+    if (session.ending === null)
+      session.feed(ending!.status === 'interrupted' ? { kind: 'interrupted' } : { kind: 'stop', ending: ending! })
+    return null
+  }
+  const responseClass = result.classified.class
+  if ((responseClass === 'ok' || responseClass === 'empty') && result.view !== null) return result.view
+  throw new FeedStopped(`the feed answered ${responseClass}: ${result.classified.reason}`)
+}
+
+/** The entities that a page's items may be about, with their rows. */
+async function matchItems(session: PartitionSession, deps: FeedRunDeps, items: readonly FeedItem[]): Promise<Judged[]> {
+  const { store, clock } = session.deps
+  const { adapter } = deps
+  const byKey = await store.entitiesByProviderKey(adapter.id, [...new Set(items.map((item) => item.providerKey))])
+  const aliases = [...new Set(items.flatMap((item) => item.aliases))]
+  const byAlias = new Map<string, readonly EntityRef[]>()
+  for (const kind of adapter.entityKinds) {
+    for (const [alias, entities] of await store.entitiesByAlias(kind, aliases))
+      byAlias.set(alias, [...(byAlias.get(alias) ?? []), ...entities])
+  }
+  const candidates = new Map<string, { ref: EntityRef; items: FeedItem[] }>()
+  for (const item of items) {
+    const refs = new Map<string, EntityRef>()
+    for (const ref of [...(byKey.get(item.providerKey) ?? []), ...item.aliases.flatMap((alias) => byAlias.get(alias) ?? [])])
+      refs.set(entityId(ref), { kind: ref.kind, key: ref.key })
+    for (const [id, ref] of refs) {
+      const known = candidates.get(id)
+      if (known === undefined) candidates.set(id, { ref, items: [item] })
+      else known.items.push(item)
+    }
+  }
+  if (candidates.size === 0) return []
+  const rows = await store.items(
+    adapter.id,
+    [...candidates.values()].map(({ ref }) => ref),
+  )
+  const context = { now: clock.now(), options: deps.options }
+  const judged: Judged[] = []
+  for (const row of rows) {
+    for (const item of candidates.get(entityId(row.entry.entity))?.items ?? []) {
+      const answer = adapter.feed!.answer(item, targetOf(row, adapter), context)
+      if (answer !== null) judged.push(judge(adapter, row, answer, 200))
+    }
+  }
+  return judged
+}
+
+async function walk(session: PartitionSession, deps: FeedRunDeps, waited: { ms: DurationMs }): Promise<void> {
+  const { adapter } = deps
+  const feed = adapter.feed!
+  const { clock } = session.deps
+  const context = (): AdapterContext => ({ now: clock.now(), options: deps.options })
+  const asOf = session.checkpoint.passStartedAt
+  let cursor = readCursor(session.checkpoint.cursor)
+  if (cursor === null) {
+    let marker: string | null = null
+    if (feed.gate !== undefined && deps.knownSince !== null) {
+      const view = await callOnce(session, deps, feed.gate.request(context()), waited)
+      if (view === null) return
+      marker = feed.gate.marker(view)
+      if (deps.fact !== null && deps.fact.marker === marker) {
+        // Nothing was published since the last complete walk: what was known at its end is still so.
+        await session.complete({
+          calls: 0,
+          provenUnchanged: { asOf, knownSince: deps.fact.asOf, responseStatus: view.status, outcome: 'not_modified' },
+        })
+        return
+      }
+    }
+    cursor = { slices: [...feed.slices(deps.window, context())], page: null, pages: 0, marker, knownSince: deps.knownSince }
+    await session.commit({ judged: [], calls: 0, cursor: JSON.stringify(cursor) })
+  }
+  /** Places asked in this run: a provider whose pages or slices go in a circle is found out at once. */
+  const asked = new Set<string>()
+  while (cursor.slices.length > 0) {
+    if (!session.isWorking) return
+    const slice: string = cursor.slices[0]!
+    const view = await callOnce(session, deps, feed.request(deps.window, slice, cursor.page, context()), waited)
+    if (view === null) return
+    const page = feed.parse(view, slice, cursor.page, context())
+    asked.add(placeOf(slice, cursor.page))
+    if (page.next !== null && asked.has(placeOf(slice, page.next)))
+      throw new FeedStopped(`the page cursor "${page.next}" of slice ${slice} repeats itself`)
+    const rest = cursor.slices.slice(1)
+    const next: FeedCursor =
+      page.split !== undefined
+        ? { ...cursor, slices: [...page.split, ...rest], page: null, pages: cursor.pages + 1 }
+        : page.next !== null
+          ? { ...cursor, page: page.next, pages: cursor.pages + 1 }
+          : { ...cursor, slices: rest, page: null, pages: cursor.pages + 1 }
+    if (page.split?.some((part) => asked.has(placeOf(part, null))))
+      throw new FeedStopped(`slice ${slice} splits into one that was asked before`)
+    if (asked.size > MAX_PAGES) throw new FeedStopped(`more than ${MAX_PAGES} pages in one run`)
+    const judged = page.split === undefined ? await matchItems(session, deps, page.items) : []
+    await session.commit({ judged, calls: 0, cursor: JSON.stringify(next) })
+    cursor = next
+  }
+  const days = Math.max(1, (deps.window.to - deps.window.from) / DAY_MS)
+  const fact: FeedFact = { asOf, marker: cursor.marker, pagesPerDay: cursor.pages / days }
+  await session.complete({
+    calls: 0,
+    ...(cursor.knownSince === null
+      ? {}
+      : {
+          facts: { [feedFactName(adapter.id)]: fact as unknown as JsonValue },
+          ...(feed.complete
+            ? { provenUnchanged: { asOf, knownSince: cursor.knownSince, responseStatus: 200, outcome: 'unchanged' as const } }
+            : {}),
+        }),
+  })
+}
+
+export async function runFeed(session: PartitionSession, deps: FeedRunDeps): Promise<{ quotaWaitMs: DurationMs }> {
+  const waited = { ms: 0 }
+  try {
+    await walk(session, deps, waited)
+  } catch (error) {
+    if (error instanceof FeedStopped || error instanceof MalformedAnswer) {
+      if (session.ending === null) session.stop('failed', messageOf(error))
+    } else session.fail(error)
+  }
+  return { quotaWaitMs: waited.ms }
+}

@@ -1,0 +1,181 @@
+/** Runs one planned partition with the strategy of its plan and reports what came of it. Never rejects. */
+import type { SourceAdapter } from '../adapters/adapter.ts'
+import type { SourceClient } from '../http/source-client.ts'
+import { messageOf } from '../model/errors.ts'
+import type { JsonObject } from '../model/json.ts'
+import { FEED_COHORT, FILE_COHORT, partitionKey } from '../model/keys.ts'
+import type { PlannedPartition } from '../model/plan.ts'
+import type { PartitionReport } from '../model/run-report.ts'
+import type { DurationMs, EpochMs } from '../model/time.ts'
+import type { Ids } from '../runtime/ports.ts'
+import type { Judge, PartitionStats, Store } from '../stores/store.ts'
+import type { FollowUpRule } from './commit-batch.ts'
+import { PartitionSession, type SessionDeps } from './partition-session.ts'
+import type { PlanPolicy } from './plan.ts'
+import { feedFactName, runFeed } from './run-feed.ts'
+import { type FileFact, fileFactName, type LoadedFile, runFile } from './run-file.ts'
+import { runItems } from './run-items.ts'
+import type { FeedFact } from './strategy-cost.ts'
+
+/** A source as the run knows it: adapter, client and policy, resolved from the config by the composition root. */
+export type RunSource = {
+  readonly adapter: SourceAdapter
+  readonly client: SourceClient
+  readonly options: JsonObject
+  readonly policy: PlanPolicy & {
+    readonly maxParallelRequests: number
+    readonly cohortSize: number
+    readonly coverageThreshold: number
+  }
+  readonly followUps: readonly FollowUpRule[]
+  /** The breaker lets nothing through before this moment; null when it is closed. */
+  readonly downUntil: () => Promise<EpochMs | null>
+}
+
+export type FileAccess = {
+  readonly load: (loader: string, path: string, now: EpochMs) => Promise<LoadedFile>
+  readonly exists: (path: string, bytes: number) => Promise<boolean>
+  readonly remove: (path: string) => Promise<void>
+}
+
+export type PartitionRunDeps = Omit<SessionDeps, 'adapter' | 'followUps' | 'cadenceMs'> & {
+  readonly ids: Ids
+  readonly files: FileAccess
+  readonly force: boolean
+  readonly takeEntity: () => boolean
+  /** Gives entities that came in with a file their cohorts. */
+  readonly assign: () => Promise<void>
+}
+
+type Snapshot = { readonly stale: number; readonly fresh: number; readonly newestAttemptAt: EpochMs | null }
+
+function snapshot(stats: readonly PartitionStats[]): Snapshot {
+  let newestAttemptAt: EpochMs | null = null
+  for (const row of stats) {
+    if (row.newestAttemptAt !== null) newestAttemptAt = Math.max(newestAttemptAt ?? 0, row.newestAttemptAt)
+  }
+  return {
+    stale: stats.reduce((sum, row) => sum + row.stale, 0),
+    fresh: stats.reduce((sum, row) => sum + row.fresh, 0),
+    newestAttemptAt,
+  }
+}
+
+async function fact<T>(store: Store, name: string): Promise<T | null> {
+  const stored = await store.getState(name)
+  return stored === null ? null : (stored.value as unknown as T)
+}
+
+/** Newest attempt that passes over the whole source account for: their checkpoints say when they last wrote. */
+async function explainedByWholePasses(store: Store, source: string): Promise<EpochMs | null> {
+  let newest: EpochMs | null = null
+  for (const cohort of [FEED_COHORT, FILE_COHORT]) {
+    const point = await store.checkpoint(partitionKey(source, cohort))
+    if (point !== null) newest = Math.max(newest ?? 0, point.updatedAt)
+  }
+  return newest
+}
+
+async function work(
+  session: PartitionSession,
+  source: RunSource,
+  deps: PartitionRunDeps,
+  judgeOf: () => Judge,
+): Promise<{ quotaWaitMs: DurationMs }> {
+  const { adapter, client, options, policy } = source
+  const { planned } = session
+  switch (planned.strategy) {
+    case 'file':
+      return runFile(session, {
+        adapter,
+        client,
+        options,
+        judge: judgeOf(),
+        fact: await fact<FileFact>(deps.store, fileFactName(adapter.id)),
+        force: deps.force,
+        load: async (path, now) => {
+          const loaded = await deps.files.load(adapter.file!.loader, path, now)
+          await deps.assign()
+          return loaded
+        },
+        fileExists: deps.files.exists,
+        removeFile: deps.files.remove,
+      })
+    case 'feed': {
+      const window = session.checkpoint.window ?? planned.window
+      if (window === null) throw new Error(`the feed pass of ${adapter.id} was planned without a window`)
+      return runFeed(session, {
+        adapter,
+        client,
+        options,
+        window,
+        knownSince: planned.provesSince,
+        fact: await fact<FeedFact>(deps.store, feedFactName(adapter.id)),
+      })
+    }
+    default:
+      return runItems(session, {
+        adapter,
+        client,
+        options,
+        batchSize: policy.batchSize,
+        maxInFlight: policy.maxParallelRequests,
+        judge: judgeOf(),
+        force: deps.force,
+        window: planned.window,
+        takeEntity: deps.takeEntity,
+      })
+  }
+}
+
+export async function runPartition(
+  planned: PlannedPartition,
+  source: RunSource,
+  deps: PartitionRunDeps,
+): Promise<PartitionReport> {
+  const { adapter, policy } = source
+  const { store, clock } = deps
+  const startedAt = clock.now()
+  const judgeOf = (): Judge => ({ now: clock.now(), cadenceMs: policy.cadenceMs, slaMs: policy.slaMs })
+  const whole = planned.strategy === 'feed' || planned.strategy === 'file'
+  const measure = async (): Promise<Snapshot> =>
+    snapshot(await store.partitionStats(adapter.id, judgeOf(), whole ? undefined : planned.cohort))
+  const session = new PartitionSession(planned, { ...deps, adapter, followUps: source.followUps, cadenceMs: policy.cadenceMs })
+  let before: Snapshot = { stale: 0, fresh: 0, newestAttemptAt: null }
+  let after = before
+  let quotaWaitMs = 0
+  try {
+    const explained = await explainedByWholePasses(store, adapter.id)
+    const opened = await session.open(whole ? Number.MAX_SAFE_INTEGER : explained, async () => {
+      before = await measure()
+      return before.newestAttemptAt
+    })
+    if (opened) quotaWaitMs = (await work(session, source, deps, judgeOf)).quotaWaitMs
+    after = await measure()
+  } catch (error) {
+    session.fail(error)
+  } finally {
+    await session
+      .close()
+      .catch((error: unknown) => deps.logger.log('warn', `could not release ${planned.partition}: ${messageOf(error)}`))
+  }
+  const ending = session.ending ?? { status: 'failed' as const, reason: 'ended without a reason; this is a bug', until: null }
+  const report: PartitionReport = {
+    partition: planned.partition,
+    source: adapter.id,
+    strategy: planned.strategy,
+    window: planned.window,
+    status: ending.status,
+    code: ending.code ?? null,
+    reason: ending.reason,
+    until: ending.until,
+    resumed: session.resumed,
+    reconciled: session.reconciled,
+    counts: session.counts,
+    slaGapsClosed: ending.status === 'lease_held' ? 0 : Math.max(0, before.stale - after.stale),
+    quotaWaitMs,
+    durationMs: clock.now() - startedAt,
+  }
+  deps.emit({ kind: 'partition_finished', report })
+  return report
+}

@@ -1,0 +1,128 @@
+/**
+ * Work items -> units: what one call asks about. Batches are formed per group (a call never mixes groups); a target that
+ * its first group does not list is asked in its next one. Pulls lazily, so memory holds a few batches whatever the size
+ * of the partition.
+ */
+import type { AdapterContext, SourceAdapter, Target } from '../adapters/adapter.ts'
+import type { Validators } from '../model/response.ts'
+import type { WorkItem } from '../stores/store.ts'
+
+export type UnitTarget = {
+  readonly item: WorkItem
+  readonly target: Target
+  /** Groups still to be tried after the unit's own. */
+  readonly laterGroups: readonly string[]
+}
+
+export type Unit = {
+  readonly kind: 'batch' | 'lookup'
+  readonly group: string
+  readonly targets: readonly UnitTarget[]
+  /** How often the unit was halved because the provider refused it as a whole. */
+  readonly splits: number
+}
+
+const NO_VALIDATORS: Validators = { etag: null, lastModified: null }
+
+/** Validators are sent only when a 304 would be worth having: it must vouch for a record of the current normalizer. */
+export function targetOf(item: WorkItem, adapter: Pick<SourceAdapter, 'normalizerVersion'>): Target {
+  const { payloadHash, normalizerVersion, validators } = item.entry
+  const current = payloadHash !== null && normalizerVersion === adapter.normalizerVersion
+  return {
+    entity: item.entity,
+    providerKey: item.identity?.providerKey ?? null,
+    validators: current ? validators : NO_VALIDATORS,
+  }
+}
+
+export class UnitQueue {
+  private readonly source: AsyncIterator<WorkItem>
+  private readonly adapter: SourceAdapter
+  private readonly batchSize: number
+  private readonly context: () => AdapterContext
+  private readonly buckets = new Map<string, UnitTarget[]>()
+  private readonly ready: Unit[] = []
+  private drained = false
+
+  constructor(source: AsyncIterator<WorkItem>, adapter: SourceAdapter, batchSize: number, context: () => AdapterContext) {
+    this.source = source
+    this.adapter = adapter
+    this.batchSize = batchSize
+    this.context = context
+  }
+
+  /** No unit is left and none can come, unless a unit in flight hands targets back. */
+  get isEmpty(): boolean {
+    return this.drained && this.ready.length === 0 && this.buckets.size === 0
+  }
+
+  /** The next unit, or null when the work list is drained. */
+  async next(): Promise<Unit | null> {
+    while (true) {
+      const unit = this.ready.shift()
+      if (unit !== undefined) return unit
+      if (this.drained) return this.flushOne()
+      await this.pull()
+    }
+  }
+
+  /** Targets that a complete answer did not list go to their next group; those without one are returned: absent. */
+  handBack(unlisted: readonly UnitTarget[]): readonly UnitTarget[] {
+    const absent: UnitTarget[] = []
+    for (const entry of unlisted) {
+      const [group, ...laterGroups] = entry.laterGroups
+      if (group === undefined) absent.push(entry)
+      else this.place({ ...entry, laterGroups }, group)
+    }
+    return absent
+  }
+
+  /** Asks again in two halves: one bad entity must not fail the others of its batch. */
+  split(unit: Unit): void {
+    const middle = Math.ceil(unit.targets.length / 2)
+    for (const targets of [unit.targets.slice(0, middle), unit.targets.slice(middle)]) {
+      this.ready.push({ ...unit, targets, splits: unit.splits + 1 })
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.source.return?.()
+  }
+
+  private async pull(): Promise<void> {
+    const step = await this.source.next()
+    if (step.done) {
+      this.drained = true
+      return
+    }
+    const target = targetOf(step.value, this.adapter)
+    if (this.adapter.batch === undefined) {
+      this.ready.push({ kind: 'lookup', group: '', targets: [{ item: step.value, target, laterGroups: [] }], splits: 0 })
+      return
+    }
+    const [group, ...laterGroups] = this.adapter.batch.groups(target, this.context())
+    this.place({ item: step.value, target, laterGroups }, group ?? '')
+  }
+
+  private place(entry: UnitTarget, group: string): void {
+    const bucket = this.buckets.get(group)
+    if (bucket === undefined) this.buckets.set(group, [entry])
+    else bucket.push(entry)
+    if ((this.buckets.get(group)?.length ?? 0) >= this.batchSize) this.flush(group)
+  }
+
+  private flush(group: string): void {
+    const targets = this.buckets.get(group)
+    if (targets === undefined) return
+    this.buckets.delete(group)
+    this.ready.push({ kind: 'batch', group, targets, splits: 0 })
+  }
+
+  private flushOne(): Unit | null {
+    for (const group of this.buckets.keys()) {
+      this.flush(group)
+      return this.ready.shift() ?? null
+    }
+    return null
+  }
+}

@@ -1,0 +1,25 @@
+/** The parts over one connection, as one store. */
+import type { Store } from '../store.ts'
+import { assign } from './assign.ts'
+import { commit } from './commit.ts'
+import type { Connection } from './connection.ts'
+import { createCoordination } from './coordination.ts'
+import { events } from './events.ts'
+import { createLedgerReads } from './ledger.ts'
+import { createPopulation } from './population.ts'
+import { createQuota } from './quota.ts'
+import { createSmall } from './small.ts'
+
+export function createStore(db: Connection): Store {
+  return {
+    ...createPopulation(db),
+    ...createLedgerReads(db),
+    ...createCoordination(db),
+    ...createQuota(db),
+    ...createSmall(db),
+    assign: (source, kinds, place) => assign(db, source, kinds, place),
+    commit: (batch) => commit(db, batch),
+    events: (query) => events(db, query),
+    close: async () => db.close(),
+  }
+}

@@ -1,0 +1,47 @@
+/** Coverage as rows: one per source and one per partition, at the moment of an export. Pure. */
+import type { SourceId } from '../model/keys.ts'
+import type { EpochMs } from '../model/time.ts'
+import { sourceFreshness } from '../refresh/coverage.ts'
+import type { PartitionStats } from '../stores/store.ts'
+
+export type CoverageRow = {
+  readonly generation: number
+  readonly asOf: EpochMs
+  readonly source: SourceId
+  /** Null in the row that speaks of the whole source. */
+  readonly cohort: string | null
+  readonly population: number
+  readonly resolvable: number
+  readonly unresolved: number
+  readonly fresh: number
+  readonly due: number
+  readonly stale: number
+  readonly neverAttempted: number
+  readonly backingOff: number
+  readonly pending: number
+  /** fresh / resolvable, 0 to 1; 1 when nothing is resolvable. */
+  readonly coverage: number
+  readonly threshold: number
+  readonly belowThreshold: boolean
+  readonly oldestSuccessAt: EpochMs | null
+  readonly newestAttemptAt: EpochMs | null
+}
+
+function latest(a: EpochMs | null, b: EpochMs | null): EpochMs | null {
+  return a === null ? b : b === null ? a : Math.max(a, b)
+}
+
+export function coverageRows(
+  source: SourceId,
+  stats: readonly PartitionStats[],
+  threshold: number,
+  moment: { readonly generation: number; readonly asOf: EpochMs },
+): readonly CoverageRow[] {
+  const { cohorts: _, ...whole } = sourceFreshness(source, stats, threshold)
+  const newestAttemptAt = stats.reduce<EpochMs | null>((newest, row) => latest(newest, row.newestAttemptAt), null)
+  const partitions = stats.map((row): CoverageRow => {
+    const { cohorts: __, ...one } = sourceFreshness(source, [row], threshold)
+    return { ...moment, ...one, cohort: row.cohort, newestAttemptAt: row.newestAttemptAt }
+  })
+  return [{ ...moment, ...whole, cohort: null, newestAttemptAt }, ...partitions]
+}

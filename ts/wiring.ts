@@ -1,0 +1,390 @@
+/**
+ * The only composition root: config -> clock, store, HTTP clients, adapters, engine. Whoever runs the engine (CLI, Dagster
+ * entry, REST API, tests) goes through `openEngine` and closes what it opened with `close`.
+ */
+import { rm, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import type { SourceAdapter } from './adapters/adapter.ts'
+import { adapterById } from './adapters/registry.ts'
+import type { Config } from './config/schema.ts'
+import { breakerDownUntil } from './http/breaker.ts'
+import { type CallBudget, createCallBudget } from './http/call-budget.ts'
+import { createSourceClient } from './http/pipeline.ts'
+import { quotaRules } from './http/quota.ts'
+import type { SourceClient } from './http/source-client.ts'
+import { type IngestMapping, type IngestReport, ingestFile, type LoaderId } from './ingest/ingest.ts'
+import { EngineError, messageOf } from './model/errors.ts'
+import type { SourceId } from './model/keys.ts'
+import type { Plan, RefreshRequest } from './model/plan.ts'
+import type { ResponseClass } from './model/response.ts'
+import type { RunReport } from './model/run-report.ts'
+import { type DurationMs, type EpochMs, parseDuration } from './model/time.ts'
+import type { FollowUpRule } from './refresh/commit-batch.ts'
+import { type SourceFreshness, sourceFreshness } from './refresh/coverage.ts'
+import { assignCohorts, makePlan, type RunDeps, runRefresh } from './refresh/run.ts'
+import { type RunEvent, safeEmitter } from './refresh/run-events.ts'
+import type { RunSource } from './refresh/run-partition.ts'
+import { type Clock, type CrashPoints, type Ids, type Logger, NO_CRASH_POINTS, type Random } from './runtime/ports.ts'
+import { openSandboxClock } from './runtime/sandbox-clock.ts'
+import { createScrubber, type Scrubber } from './runtime/scrub.ts'
+import { environment, systemClock, systemIds, systemRandom } from './runtime/system.ts'
+import { openSqliteStore } from './stores/sqlite/open.ts'
+import type { Store } from './stores/store.ts'
+import { checkpointArtifact } from './warehouse/checkpoint-artifact.ts'
+import { type ExportReport, exportWarehouse } from './warehouse/export.ts'
+
+/** Whatever is left out is the real thing. Tests inject clock, store, adapters and crash points here, and nowhere else. */
+export type EngineOptions = {
+  readonly config: Config
+  readonly logger: Logger
+  /** Opens the state for reading only: a running refresh is never disturbed. */
+  readonly readOnly?: boolean
+  readonly scrubber?: Scrubber
+  readonly env?: (name: string) => string | undefined
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly ids?: Ids
+  readonly crashPoints?: CrashPoints
+  readonly store?: Store
+  readonly adapters?: (id: string) => SourceAdapter
+  /** Replaces the HTTP client of a source. */
+  readonly client?: (source: SourceId) => SourceClient | null
+}
+
+export type IngestCommand = {
+  readonly loader: LoaderId
+  readonly path: string
+  readonly mapping?: IngestMapping
+  readonly allowShrink?: boolean
+  readonly signal?: AbortSignal
+  readonly onProgress?: (done: number, total: number | null) => void
+}
+
+export type SourceCheck = {
+  readonly source: SourceId
+  readonly title: string
+  readonly enabled: boolean
+  readonly ok: boolean
+  /** The class of the answer, or why no question was asked. */
+  readonly result: ResponseClass | 'refused'
+  readonly reason: string
+  readonly status: number | null
+  readonly until: EpochMs | null
+  readonly durationMs: DurationMs
+}
+
+export type Engine = {
+  readonly config: Config
+  readonly store: Store
+  readonly clock: Clock
+  readonly sources: readonly RunSource[]
+  plan(request: RefreshRequest): Promise<Plan>
+  refresh(
+    request: RefreshRequest,
+    options: {
+      readonly dryRun: boolean
+      readonly signal: AbortSignal
+      readonly command?: string
+      readonly onEvent?: (event: RunEvent) => void
+    },
+  ): Promise<RunReport>
+  ingest(command: IngestCommand): Promise<IngestReport>
+  exportWarehouse(options: { readonly rebuild: boolean; readonly signal?: AbortSignal }): Promise<ExportReport>
+  /** Asks each source (all registered ones when none is named) one harmless question. Neither breaker nor ledger notice. */
+  checkSources(sources: readonly SourceId[], signal: AbortSignal): Promise<readonly SourceCheck[]>
+  freshness(sources: readonly SourceId[]): Promise<readonly SourceFreshness[]>
+  close(): Promise<void>
+}
+
+/** Durations were checked when the config was loaded. */
+const ms = (text: string): DurationMs => parseDuration(text)!
+
+/** `data/state/x.sqlite` -> `data/state/x.json`. */
+function artifactPath(statePath: string): string {
+  return `${statePath.replace(/\.(sqlite3?|db)$/, '')}.json`
+}
+
+function followUpsOf(config: Config, adapter: SourceAdapter, source: SourceId): FollowUpRule[] {
+  const own = (adapter.followUps ?? []).map((rule) => ({
+    kinds: rule.on,
+    paths: rule.paths,
+    source: rule.source,
+    reason: rule.reason,
+  }))
+  const configured = config.status_changes
+    .filter((rule) => rule.on_source === source)
+    .map((rule) => ({ kinds: rule.event_kinds, paths: rule.paths, source: rule.make_due, reason: `an event at ${source}` }))
+  return [...own, ...configured].filter((rule) => config.enrichment[rule.source] !== undefined)
+}
+
+/** A budget whose limit each run sets anew; clients live longer than a run. */
+function renewableBudget(limit: number): CallBudget & { renew(limit: number): void } {
+  let current = createCallBudget(limit)
+  return {
+    tryTake: () => current.tryTake(),
+    giveBack: () => current.giveBack(),
+    renew(next) {
+      current = createCallBudget(next)
+    },
+  }
+}
+
+/** Made at the first call, so that commands that make none need no credentials. */
+function lazyClient(make: () => SourceClient & { close(): Promise<void> }): SourceClient & { close(): Promise<void> } {
+  let client: (SourceClient & { close(): Promise<void> }) | null = null
+  return {
+    call(request, options) {
+      client ??= make()
+      return client.call(request, options)
+    },
+    async close() {
+      await client?.close()
+      client = null
+    },
+  }
+}
+
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { config, logger } = options
+  const env = options.env ?? environment
+  const system = systemClock()
+  const clock =
+    options.clock ?? (config.clock.source === 'sandbox' ? await openSandboxClock(config.clock.sandbox_url!, system) : system)
+  const random = options.random ?? systemRandom
+  const ids = options.ids ?? systemIds()
+  const crashPoints = options.crashPoints ?? NO_CRASH_POINTS
+  const scrubber = options.scrubber ?? createScrubber()
+  const statePath = resolve(config.state.path)
+  const downloadDir = join(dirname(statePath), 'downloads')
+  const store =
+    options.store ??
+    (await openSqliteStore({
+      path: statePath,
+      busyTimeoutMs: ms(config.state.busy_timeout),
+      readOnly: options.readOnly ?? false,
+      crashPoints,
+    }))
+  const budget = renewableBudget(config.run.max_calls)
+  const closers: (() => Promise<void>)[] = []
+
+  const resolveAdapter = options.adapters ?? adapterById
+  const makeClient = (
+    source: SourceId,
+    adapter: SourceAdapter,
+    callBudget: CallBudget,
+    state: Pick<Store, 'getState' | 'putState'>,
+  ): SourceClient & { close(): Promise<void> } =>
+    lazyClient(() =>
+      createSourceClient({
+        adapter,
+        source,
+        config: config.enrichment[source]!,
+        policy: config.enrichment_refresh[source]!,
+        http: config.http,
+        run: config.run,
+        store: {
+          acquireQuota: (...args) => store.acquireQuota(...args),
+          releaseQuota: (...args) => store.releaseQuota(...args),
+          refundQuota: (...args) => store.refundQuota(...args),
+          blockQuota: (...args) => store.blockQuota(...args),
+          getState: (name) => state.getState(name),
+          putState: (...args) => state.putState(...args),
+        },
+        clock,
+        random,
+        holder: ids.holder(),
+        env,
+        secrets: scrubber,
+        logger,
+        crashPoints,
+        budget: callBudget,
+        downloadDir,
+      }),
+    )
+
+  const sources: RunSource[] = Object.entries(config.enrichment).map(([source, registered]) => {
+    const policy = config.enrichment_refresh[source]!
+    const adapter = { ...resolveAdapter(registered.adapter), id: source }
+    const own = options.client?.(source) ?? null
+    const made = own === null ? makeClient(source, adapter, budget, store) : null
+    if (made !== null) closers.push(() => made.close())
+    return {
+      adapter,
+      client: own ?? made!,
+      options: registered.options as RunSource['options'],
+      policy: {
+        enabled: policy.enabled,
+        cadenceMs: ms(policy.cadence),
+        slaMs: ms(policy.sla),
+        windowMs: ms(policy.window),
+        batchSize: policy.batch_size,
+        rules: quotaRules(source, policy),
+        maxParallelRequests: policy.max_parallel_requests,
+        cohortSize: policy.cohort.size,
+        coverageThreshold: policy.coverage_threshold,
+      },
+      followUps: followUpsOf(config, adapter, source),
+      downUntil: () => breakerDownUntil(source, store, clock),
+    }
+  })
+
+  const assign = (): Promise<void> => assignCohorts({ store, clock }, sources)
+
+  const ingest = async (command: IngestCommand): Promise<IngestReport> => {
+    const now = clock.now()
+    const report = await ingestFile(
+      {
+        store,
+        logger,
+        crashPoints,
+        ...(command.onProgress === undefined ? {} : { progress: command.onProgress }),
+        ...(command.signal === undefined ? {} : { signal: command.signal }),
+      },
+      {
+        loader: command.loader,
+        path: resolve(command.path),
+        now,
+        ingestId: ids.unique('ingest', now),
+        minRowShare: config.ingest.min_row_share,
+        maxBadRows: config.ingest.max_bad_rows,
+        ...(command.mapping === undefined ? {} : { mapping: command.mapping }),
+        ...(command.allowShrink === undefined ? {} : { allowShrink: command.allowShrink }),
+      },
+    )
+    await assign()
+    return report
+  }
+
+  const runDeps = (signal: AbortSignal, emit: (event: RunEvent) => void): RunDeps => ({
+    store,
+    clock,
+    logger,
+    crashPoints,
+    emit,
+    signal,
+    holder: ids.holder(),
+    leaseMs: ms(config.run.lease),
+    ids,
+    sources,
+    maxParallelPartitions: config.run.max_parallel_partitions,
+    files: {
+      async load(loader, path) {
+        const report = await ingest({ loader: loader as LoaderId, path, signal })
+        return { ingestId: report.seenAs, whole: report.whole, rows: report.rows }
+      },
+      async exists(path, bytes) {
+        const found = await stat(path).catch(() => null)
+        return found !== null && found.isFile() && found.size === bytes
+      },
+      remove: (path) => rm(path, { force: true }),
+    },
+  })
+
+  const exportNow = (rebuild: boolean, signal?: AbortSignal): Promise<ExportReport> =>
+    exportWarehouse(
+      {
+        store,
+        policies: Object.fromEntries(
+          sources.map(({ adapter, policy }) => [
+            adapter.id,
+            { cadenceMs: policy.cadenceMs, slaMs: policy.slaMs, coverageThreshold: policy.coverageThreshold },
+          ]),
+        ),
+        now: () => clock.now(),
+        monotonic: () => clock.monotonic(),
+        holder: ids.holder(),
+        path: resolve(config.warehouse.path),
+        logger,
+        crashPoints,
+        ...(signal === undefined ? {} : { signal }),
+      },
+      { rebuild },
+    )
+
+  const named = (wanted: readonly SourceId[]): readonly RunSource[] => {
+    const unknown = wanted.filter((id) => !sources.some((source) => source.adapter.id === id))
+    if (unknown.length > 0) {
+      throw new EngineError('usage', 'unknown_source', `no source is named ${unknown.join(', ')}`, {
+        hint: `registered are: ${sources.map((source) => source.adapter.id).join(', ')}`,
+      })
+    }
+    return wanted.length === 0 ? sources : sources.filter((source) => wanted.includes(source.adapter.id))
+  }
+
+  return {
+    config,
+    store,
+    clock,
+    sources,
+    plan: (request) => makePlan({ store, clock, sources }, request, options.readOnly !== true),
+
+    async refresh(request, { dryRun, signal, command, onEvent }) {
+      budget.renew(Math.min(request.maxCalls ?? Number.POSITIVE_INFINITY, config.run.max_calls))
+      const emit = safeEmitter(onEvent, (error) => logger.log('error', `a listener of the run failed: ${messageOf(error)}`))
+      const report = await runRefresh(request, runDeps(signal, emit), { dryRun, command: command ?? 'refresh' })
+      if (dryRun) return report
+      // Projections follow the truth; that one of them fails is said, and does not undo the run.
+      await checkpointArtifact(store, artifactPath(statePath)).catch((error: unknown) =>
+        logger.log('warn', `the checkpoint artifact was not written: ${messageOf(error)}`),
+      )
+      if (config.warehouse.export_after_run && !signal.aborted) {
+        await exportNow(false, signal).catch((error: unknown) =>
+          logger.log('warn', `the warehouse was not exported: ${messageOf(error)}; run "export" to bring it up to date`),
+        )
+      }
+      return report
+    },
+
+    ingest,
+    exportWarehouse: ({ rebuild, signal }) => exportNow(rebuild, signal),
+
+    async checkSources(wanted, signal) {
+      // A probe's failure is the operator's answer, not evidence for the breaker that guards the real work.
+      const detached: Pick<Store, 'getState' | 'putState'> = { getState: async () => null, putState: async () => true }
+      const check = async ({ adapter, options: adapterOptions, policy }: RunSource): Promise<SourceCheck> => {
+        const startedAt = clock.monotonic().ms
+        const client = options.client?.(adapter.id) ?? makeClient(adapter.id, adapter, createCallBudget(3), detached)
+        try {
+          const result = await client.call(adapter.probe({ now: clock.now(), options: adapterOptions }), { signal })
+          const base = {
+            source: adapter.id,
+            title: adapter.title,
+            enabled: policy.enabled,
+            durationMs: Math.round(clock.monotonic().ms - startedAt),
+          }
+          if (result.kind === 'refused')
+            return { ...base, ok: false, result: 'refused', reason: result.message, status: null, until: result.until }
+          const { class: responseClass, reason, until = null } = result.classified
+          const ok =
+            responseClass === adapter.probeAnswer ||
+            responseClass === 'ok' ||
+            responseClass === 'empty' ||
+            responseClass === 'not_modified' ||
+            responseClass === 'not_found'
+          return { ...base, ok, result: responseClass, reason, status: result.view?.status ?? null, until }
+        } finally {
+          if ('close' in client) await (client as { close(): Promise<void> }).close()
+        }
+      }
+      return Promise.all(named(wanted).map(check))
+    },
+
+    async freshness(wanted) {
+      const result: SourceFreshness[] = []
+      for (const { adapter, policy } of named(wanted)) {
+        const stats = await store.partitionStats(adapter.id, {
+          now: clock.now(),
+          cadenceMs: policy.cadenceMs,
+          slaMs: policy.slaMs,
+        })
+        result.push(sourceFreshness(adapter.id, stats, policy.coverageThreshold))
+      }
+      return result
+    },
+
+    async close() {
+      for (const close of closers.reverse()) await close()
+      await store.close()
+    },
+  }
+}

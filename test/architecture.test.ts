@@ -13,6 +13,22 @@ function layerOf(path: string): string {
   return second === undefined ? first.replace(/\.(?:ts|js)$/, '') : first
 }
 
+/** All that the composition root puts together. */
+const ENGINE = [
+  'model',
+  'runtime',
+  'config',
+  'adapters',
+  'http',
+  'refresh',
+  'stores',
+  'warehouse',
+  'graph',
+  'jobs',
+  'ingest',
+  'sandbox',
+]
+
 /** What a layer may import by value; `layer/file` means that file, `layer/folder/` everything in it. Types are freer: see below. */
 const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   model: [],
@@ -25,8 +41,12 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   warehouse: ['model', 'runtime', 'refresh', 'stores'],
   ingest: ['model', 'runtime', 'config', 'stores'],
   sandbox: ['model', 'runtime'],
-  wiring: ['model', 'runtime', 'config', 'adapters', 'http', 'refresh', 'stores', 'warehouse', 'ingest', 'sandbox'],
-  cli: ['model', 'runtime', 'config', 'adapters', 'http', 'refresh', 'stores', 'warehouse', 'ingest', 'sandbox', 'wiring'],
+  graph: ['model', 'runtime', 'refresh', 'stores'],
+  jobs: ['model', 'runtime', 'config', 'adapters', 'http', 'refresh', 'stores'],
+  wiring: ENGINE,
+  cli: [...ENGINE, 'wiring'],
+  api: [...ENGINE, 'wiring'],
+  pipes: [...ENGINE, 'wiring'],
   'refresh-cli': ['cli'],
 }
 

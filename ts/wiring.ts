@@ -2,7 +2,7 @@
  * The only composition root: config -> clock, store, HTTP clients, adapters, engine. Whoever runs the engine (CLI, Dagster
  * entry, REST API, tests) goes through `openEngine` and closes what it opened with `close`.
  */
-import { rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { SourceAdapter } from './adapters/adapter.ts'
 import { adapterById } from './adapters/registry.ts'
@@ -274,9 +274,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       },
       async exists(path, bytes) {
         const found = await stat(path).catch(() => null)
-        return found !== null && found.isFile() && found.size === bytes
+        return found?.isFile() === true && found.size === bytes
       },
       remove: (path) => rm(path, { force: true }),
+      async sweep(source) {
+        // Downloads are named after their source; ids hold no hyphen, so no source's name begins another's.
+        const names = await readdir(downloadDir).catch(() => [])
+        for (const name of names) if (name.startsWith(`${source}-`)) await rm(join(downloadDir, name), { force: true })
+      },
     },
   })
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { ingestFile } from '../../ts/ingest/ingest.ts'
-import { mappingFrom } from '../../ts/ingest/mapping.ts'
+import { mappingFrom, readMapping } from '../../ts/ingest/mapping.ts'
 import { EngineError } from '../../ts/model/errors.ts'
 import { NO_CRASH_POINTS } from '../../ts/runtime/ports.ts'
 import { openMemoryStore } from '../../ts/stores/memory/open.ts'
@@ -354,6 +354,19 @@ describe('the company file', () => {
 })
 
 describe('a mapped file', () => {
+  it('finds its mapping in a JSON file or in line', async () => {
+    const ready = (name: string): string => fileURLToPath(new URL(`../../config/mappings/${name}.json`, import.meta.url))
+    for (const name of ['nsf', 'nih', 'dod_with_uei', 'mda'])
+      expect(await readMapping(ready(name), 'sbir_awards')).toHaveProperty('Company')
+    expect(await readMapping('Company=firm', 'sbir_awards')).toEqual({ Company: { column: 'firm' } })
+    expect((await refusal(readMapping('none.json', 'sbir_awards'))).message).toContain('none.json cannot be read')
+    await inDirectory(async (directory) => {
+      const path = join(directory, 'broken.json')
+      await writeFile(path, '{"Company": ')
+      expect((await refusal(readMapping(path, 'sbir_awards'))).message).toContain('is not JSON')
+    })
+  })
+
   it('leaves columns it does not have as they are known', async () => {
     await load(store, csvText([award(FULL)]))
     await load(store, `firm,uei,contract\n"Acme Photonics, Inc.",${UEI},X-1\n`, {

@@ -20,7 +20,10 @@ class BulkProvider implements FileAccess {
   etag = '"1"'
   /** Rows the loader had to refuse: the file is then not proven whole. */
   whole = true
-  readonly disk = new Map<string, { readonly rows: ReadonlyMap<string, string>; readonly whole: boolean }>()
+  readonly disk = new Map<
+    string,
+    { readonly rows: ReadonlyMap<string, string>; readonly whole: boolean; readonly etag: string }
+  >()
   readonly removed: string[] = []
   loads = 0
   downloads = 0
@@ -36,7 +39,7 @@ class BulkProvider implements FileAccess {
     if (request.validators?.etag === this.etag) return answered('not_modified')
     this.downloads += 1
     const path = `/downloads/${this.downloads}.csv`
-    this.disk.set(path, { rows: new Map(this.rows), whole: this.whole })
+    this.disk.set(path, { rows: new Map(this.rows), whole: this.whole, etag: this.etag })
     return ok(
       {},
       {
@@ -50,8 +53,9 @@ class BulkProvider implements FileAccess {
     expect(loader).toBe('sbir_awards')
     this.loads += 1
     if (this.refuseWith !== null) throw this.refuseWith
-    const { rows, whole } = this.disk.get(path)!
-    const ingestId = `ingest of ${path}`
+    const { rows, whole, etag } = this.disk.get(path)!
+    // The same bytes are the same ingest, as in the real loader.
+    const ingestId = `ingest of ${etag}`
     await this.world.store.upsertEntities(
       [...rows].map(([id, status]) => ({ ...entity(`uei:${id}`, { status }), links: [] })),
       ingestId,
@@ -65,6 +69,11 @@ class BulkProvider implements FileAccess {
   readonly remove: FileAccess['remove'] = (path) => {
     this.disk.delete(path)
     this.removed.push(path)
+    return Promise.resolve()
+  }
+
+  readonly sweep: FileAccess['sweep'] = () => {
+    this.disk.clear()
     return Promise.resolve()
   }
 }
@@ -106,7 +115,7 @@ describe.each(STORES)('refreshing from a bulk file over the %s store', (kind) =>
     expect(files.removed).toEqual(['/downloads/1.csv'])
     expect((await opened.store.getState(`file:${SOURCE}`))?.value).toMatchObject({
       asOf: world.clock.now(),
-      rows: 1_020,
+      loaded: { rows: 1_020, whole: true },
       validators: { etag: '"1"' },
     })
     expect(source.client.requests).toMatchObject([{ validators: { etag: null, lastModified: null } }])
@@ -127,6 +136,25 @@ describe.each(STORES)('refreshing from a bulk file over the %s store', (kind) =>
     ).toBe(true)
     world.clock.skip(DAY_MS)
     expect((await run()).partitions).toMatchObject([{ status: 'done', reconciled: null }])
+  })
+
+  test('304: what was due for another reason is settled by the file that still holds', async () => {
+    await run()
+    await opened.store.addPending([
+      { source: SOURCE, entity: { kind: 'company', key: 'uei:A0003' }, reason: 'a letter', at: world.clock.now(), by: 'test' },
+    ])
+    // An entity of other origin joins: the file never named it.
+    await opened.store.upsertEntities([{ ...entity('uei:Z9999', { status: 'active' }), links: [] }], 'by hand', world.clock.now())
+    world.clock.skip(DAY_MS)
+    const report = await run()
+    expect(report.partitions).toMatchObject([
+      { status: 'done', counts: { notModified: 1_019, unchanged: 1, absent: 1, calls: 1 } },
+    ])
+    expect(files.downloads).toBe(1)
+    const settled = await rows()
+    expect(settled.get('A0003')).toMatchObject({ pendingSince: null, outcome: 'unchanged', responseStatus: 304 })
+    expect(settled.get('Z9999')).toMatchObject({ outcome: 'absent', lastSuccessAt: world.clock.now() })
+    expect((await run()).partitions).toEqual([])
   })
 
   test('a new file: what it names is compared, field by field; new entities join', async () => {

@@ -450,6 +450,8 @@ describe.each(STORES)('refreshing entities over the %s store', (kind) => {
         expect(own.find((part) => part.status === status)).toMatchObject({ reason, until: 99 })
         for (const part of own.filter((one) => one.status === 'not_started'))
           expect(part).toMatchObject({ until: 99, reason: expect.stringContaining(reason) })
+        const callsMade = source.client.requests.length - 1 + answer().stats.calls
+        expect(own.reduce((sum, part) => sum + part.counts.calls, 0)).toBe(callsMade)
         expect(report.partitions.filter((part) => part.source === 'other').every((part) => part.status === 'done')).toBe(true)
         expect(asked().size).toBeLessThanOrEqual(20)
 

@@ -1,9 +1,12 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import { canonicalJson, payloadHash } from '../../ts/refresh/canonical.ts'
 import { diffRecords } from '../../ts/refresh/diff.ts'
 import { mutated, pathRules, record, shuffledMembers } from '../support/arbitrary-records.ts'
+
+// Many runs each, and no statement about speed.
+vi.setConfig({ testTimeout: 120_000 })
 
 /** Records that differ in a few places, or in nothing that counts, far more often than two random ones would. */
 const pair = record.chain((before) => fc.tuple(fc.constant(before), fc.oneof(mutated(before), shuffledMembers(before), record)))

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Answer } from '../../ts/adapters/adapter.ts'
 import type { JsonObject } from '../../ts/model/json.ts'
 import { entityId } from '../../ts/model/keys.ts'
@@ -12,6 +12,9 @@ import type { WorkItem } from '../../ts/stores/store.ts'
 import { ref, workItem } from '../support/builders.ts'
 import { fakeAdapter } from '../support/fake-adapter.ts'
 import { TEST_EPOCH } from '../support/fake-clock.ts'
+
+// Many runs each, and no statement about speed.
+vi.setConfig({ testTimeout: 120_000 })
 
 const KEYS = ['uei:A', 'uei:B', 'uei:C'] as const
 

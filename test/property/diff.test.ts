@@ -1,10 +1,13 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../ts/model/json.ts'
 import type { FieldChange } from '../../ts/model/record.ts'
 import { payloadHash } from '../../ts/refresh/canonical.ts'
 import { diffRecords } from '../../ts/refresh/diff.ts'
 import { mutated, record } from '../support/arbitrary-records.ts'
+
+// Many runs each, and no statement about speed.
+vi.setConfig({ testTimeout: 120_000 })
 
 type Step = { readonly member: string } | { readonly index: number }
 

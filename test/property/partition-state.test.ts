@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { PartitionStatus } from '../../ts/model/run-report.ts'
 import {
   type Ending,
@@ -9,6 +9,9 @@ import {
   type PartitionState,
   transition,
 } from '../../ts/refresh/partition-state.ts'
+
+// Many runs each, and no statement about speed.
+vi.setConfig({ testTimeout: 120_000 })
 
 const MAX_IN_FLIGHT = 3
 

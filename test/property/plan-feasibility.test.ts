@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { SourceAdapter } from '../../ts/adapters/adapter.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration } from '../../ts/model/time.ts'
 import { feasibility, timeForCalls } from '../../ts/refresh/feasibility.ts'
@@ -7,6 +7,9 @@ import { type PlanSource, steadyLoad } from '../../ts/refresh/plan.ts'
 import type { QuotaRule } from '../../ts/stores/store.ts'
 import { partitionStats, SOURCE } from '../support/builders.ts'
 import { fakeAdapter } from '../support/fake-adapter.ts'
+
+// Many runs each, and no statement about speed.
+vi.setConfig({ testTimeout: 120_000 })
 
 type World = {
   readonly cohorts: readonly number[]

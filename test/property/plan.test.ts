@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Plan, PlannedPartition, RefreshRequest } from '../../ts/model/plan.ts'
 import { DAY_MS } from '../../ts/model/time.ts'
 import { type PlanSource, planRefresh } from '../../ts/refresh/plan.ts'
@@ -7,6 +7,9 @@ import type { PartitionStats } from '../../ts/stores/store.ts'
 import { planSource, planSources, refreshRequest } from '../support/arbitrary-plans.ts'
 import { EVERYTHING } from '../support/builders.ts'
 import { TEST_EPOCH } from '../support/fake-clock.ts'
+
+// Many runs each, and no statement about speed.
+vi.setConfig({ testTimeout: 120_000 })
 
 const NOW = TEST_EPOCH
 const plan = (sources: readonly PlanSource[], request: RefreshRequest = EVERYTHING): Plan =>

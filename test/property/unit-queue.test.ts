@@ -1,9 +1,12 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type Unit, UnitQueue } from '../../ts/refresh/unit-queue.ts'
 import type { WorkItem } from '../../ts/stores/store.ts'
 import { workItem } from '../support/builders.ts'
 import { fakeAdapter } from '../support/fake-adapter.ts'
+
+// Many runs each, and no statement about speed.
+vi.setConfig({ testTimeout: 120_000 })
 
 const GROUPS = ['contracts', 'grants', 'loans'] as const
 type Plan = { readonly groups: readonly string[]; readonly listedIn: string | null }

@@ -1,8 +1,11 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { parsePartitionKey, partitionKey } from '../../ts/model/keys.ts'
 import { DAY_MS, formatDuration, parseDuration, parseUtcDate, startOfUtcDay, toUtcDate } from '../../ts/model/time.ts'
 import { formatWindow, isInWindow, parseWindow } from '../../ts/model/window.ts'
+
+// Many runs each, and no statement about speed.
+vi.setConfig({ testTimeout: 120_000 })
 
 /** Years 1 to 9999, as far as four digits go. */
 const instant = fc.integer({ min: Date.UTC(1000, 0, 1), max: Date.UTC(9999, 11, 31, 23) })

@@ -73,4 +73,12 @@ export function momentAt(value: Moment, now: EpochMs): EpochMs {
 }
 
 /** Longest window that is still meant as one, for messages. */
+/** A span of time in milliseconds. */
+export const span: z.ZodType<number> = z.string().transform((text, check) => {
+  const value = parseDuration(text)
+  if (value !== null && value > 0) return value
+  check.addIssue({ code: 'custom', message: 'must be a duration such as 12h, 7d or 2w' })
+  return z.NEVER
+})
+
 export const YEAR_MS = 366 * DAY_MS

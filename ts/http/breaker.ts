@@ -16,6 +16,7 @@ import type { Store } from '../stores/store.ts'
 import { type BreakerState, CLOSED, fromJson, type OpenCause, opened, permission, probing, toJson } from './breaker-state.ts'
 
 const SHARED_READ_EVERY_MS = 250
+const PROBE_LOOK_EVERY_MS = 25
 const CAS_TRIES = 10
 /** A refused credential needs a person; asking again sooner only risks the account. A new value is tried at once. */
 export const AUTH_COOLDOWN_MS: DurationMs = 15 * MINUTE_MS
@@ -36,6 +37,11 @@ export type Verdict =
 export type Breaker = {
   /** Refused, or null when it makes sense to queue. A look, no reservation. */
   look(): Promise<Refused | null>
+  /**
+   * While somebody's probe is under way: waits for its verdict, at most `maxMs` and at most for the probe's lease. False at
+   * once when there is none. Without it a source that recovered would be given up again by all who came beside its probe.
+   */
+  waitForProbe(signal: AbortSignal, maxMs: DurationMs): Promise<boolean>
   /** To be called right before sending. An admitted probe is this caller's alone and must be settled. */
   enter(): Promise<Entry>
   settle(entry: { readonly probe: boolean }, verdict: Verdict): Promise<void>
@@ -146,6 +152,16 @@ export function createBreaker(options: BreakerOptions): Breaker {
     async look() {
       const verdict = judge(await shared())
       return typeof verdict === 'object' ? verdict : null
+    },
+
+    async waitForProbe(signal, maxMs) {
+      const giveUpAtMs = clock.monotonic().ms + maxMs
+      for (let waited = false; ; waited = true) {
+        const state = await shared()
+        const isUnderWay = state.kind === 'half_open' && typeof judge(state) === 'object'
+        if (!isUnderWay || signal.aborted || clock.monotonic().ms >= giveUpAtMs) return waited
+        await clock.sleep(PROBE_LOOK_EVERY_MS, signal)
+      }
     },
 
     async enter() {

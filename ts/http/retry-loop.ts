@@ -89,8 +89,19 @@ function answered({ view, classified }: AttemptAnswer, stats: CallCounters): Cal
   return { kind: 'answer', view, classified, stats }
 }
 
-/** One attempt in its lane, within the run's call budget; what did not leave is given back to the budget. */
+/**
+ * One attempt in its lane, within the run's call budget; what did not leave is given back to the budget. Refused beside
+ * somebody's probe, it waits (outside the lane, without a slot) for what the probe finds.
+ */
 async function attemptInLane(deps: RetryLoopDeps, call: Call, stats: CallCounters): Promise<AttemptOutcome> {
+  for (;;) {
+    const outcome = await attemptOnce(deps, call, stats)
+    if (outcome.kind !== 'refused' || (outcome.why !== 'breaker_open' && outcome.why !== 'credential')) return outcome
+    if (!(await deps.attempt.breaker.waitForProbe(call.signal, deps.maxWaitMs))) return outcome
+  }
+}
+
+async function attemptOnce(deps: RetryLoopDeps, call: Call, stats: CallCounters): Promise<AttemptOutcome> {
   const { request, wire, signal, priority } = call
   if (signal.aborted) return STOPPED
   const refused = await deps.attempt.breaker.look()

@@ -268,20 +268,14 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     return this.#withoutEchoes({ ...common, text, file: null })
   }
 
-  /** Providers repeat request URLs, keys included, in links and error texts; what is stored must not hold them. */
+  /**
+   * Providers repeat request URLs, keys included, in links and error texts; what is stored must not hold them. All forms
+   * are looked for, because an echo inside JSON has its quotes and slashes escaped.
+   */
   #withoutEchoes(response: WireResult & { kind: 'response' }): WireResult {
+    if (this.#request.credentials.every(({ isPublic }) => isPublic)) return response
     const { scrubber } = this.#options
-    let { text, headers } = response
-    for (const { secret, isPublic } of this.#request.credentials) {
-      if (isPublic) continue
-      const forms = new Set([secret.reveal(), encodeURIComponent(secret.reveal())])
-      for (const form of forms) {
-        if (text.includes(form)) text = scrubber.scrub(text)
-        if (Object.values(headers).some((value) => value.includes(form))) {
-          headers = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, scrubber.scrub(value)]))
-        }
-      }
-    }
-    return { ...response, text, headers }
+    const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, scrubber.scrub(value)]))
+    return { ...response, text: scrubber.scrub(response.text), headers }
   }
 }

@@ -24,7 +24,7 @@ export type EventKind = (typeof EVENT_KINDS)[number]
 
 /** `enrichment_event`: the immutable fact that what a source says about an entity changed. */
 export type DeltaEvent = {
-  /** SHA-256 over source, entity, kind, old and new hash, and the hash's predecessor count: the same fact has the same id. */
+  /** SHA-256 over source, entity, kind, old and new hash, and when the old content was first seen: the same fact has the same id, a later A->B another. */
   readonly eventId: string
   readonly source: SourceId
   readonly entity: EntityRef

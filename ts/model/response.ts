@@ -44,7 +44,7 @@ export type RequestSpec = {
   readonly label: string
 }
 
-/** An answer as adapters see it: already complete, decoded, capped and scrubbed of nothing (adapters hold no secrets). */
+/** An answer as adapters see it: complete, decoded, capped, and with our own credentials scrubbed out of text and headers. */
 export type ResponseView = {
   readonly status: number
   /** Lower-case names; repeated headers joined by ", ". */

@@ -214,6 +214,12 @@ class Builder {
       this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
       return
     }
+    if (old?.present && old.payloadHash === newHash) {
+      // Another pass recorded this very content after the row was read: it is known, and its event is out.
+      this.tally.unchanged += 1
+      this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
+      return
+    }
     const kind: EventKind = old === null ? 'created' : old.present ? 'changed' : 'returned'
     this.tally.changed += 1
     this.records.push({ ...stored, changedAt: now })

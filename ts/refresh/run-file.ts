@@ -20,12 +20,20 @@ import type { PartitionSession } from './partition-session.ts'
 
 /** What the engine's loader reports of a file. */
 export type LoadedFile = {
-  readonly ingestId: string /** Nothing was refused: what it does not name, the provider does not have. */
+  /** Under which its entities are marked as seen. */
+  readonly ingestId: string
+  /** Nothing was refused: what it does not name, the provider does not have. */
   readonly whole: boolean
   readonly rows: number
 }
 
-export type FileFact = { readonly asOf: EpochMs; readonly validators: Validators; readonly sha256: string; readonly rows: number }
+/** What is remembered of the last file: its validators, and how it was loaded, so that a 304 can speak for it. */
+export type FileFact = {
+  readonly asOf: EpochMs
+  readonly validators: Validators
+  readonly sha256: string
+  readonly loaded: LoadedFile
+}
 
 export type FileRunDeps = {
   readonly adapter: SourceAdapter
@@ -38,10 +46,16 @@ export type FileRunDeps = {
   readonly load: (path: string, now: EpochMs) => Promise<LoadedFile>
   readonly fileExists: (path: string, bytes: number) => Promise<boolean>
   readonly removeFile: (path: string) => Promise<void>
+  /** Removes downloads that an earlier pass left behind when it was killed. Only under the partition's lease. */
+  readonly sweepFiles: () => Promise<void>
 }
 
 type Download = { readonly path: string; readonly bytes: number; readonly sha256: string; readonly validators: Validators }
-type FileCursor = { readonly stage: 'downloaded' | 'loaded'; readonly download: Download; readonly loaded: LoadedFile | null }
+type FileCursor =
+  | { readonly stage: 'downloaded'; readonly download: Download }
+  | { readonly stage: 'loaded'; readonly download: Download; readonly loaded: LoadedFile }
+  /** A 304: the file of the last pass still holds, and settles what is still due (never asked, pending, failing). */
+  | { readonly stage: 'not_modified'; readonly fact: FileFact }
 
 export const fileFactName = (source: string): string => `file:${source}`
 
@@ -51,14 +65,14 @@ function readCursor(text: string | null): FileCursor | null {
   if (text === null) return null
   try {
     const value = JSON.parse(text) as FileCursor
-    return value.stage === 'downloaded' || value.stage === 'loaded' ? value : null
+    return value.stage === 'downloaded' || value.stage === 'loaded' || value.stage === 'not_modified' ? value : null
   } catch {
     return null
   }
 }
 
-/** Downloads when something new is there. Null: the pass ended here (nothing new, or it cannot go on). */
-async function download(session: PartitionSession, deps: FileRunDeps, waited: { ms: DurationMs }): Promise<Download | null> {
+/** Downloads when something new is there. Null: the pass cannot go on. */
+async function download(session: PartitionSession, deps: FileRunDeps, waited: { ms: DurationMs }): Promise<FileCursor | null> {
   const { adapter, fact } = deps
   const { clock } = session.deps
   const known = fact !== null && !deps.force ? fact.validators : { etag: null, lastModified: null }
@@ -75,34 +89,39 @@ async function download(session: PartitionSession, deps: FileRunDeps, waited: { 
   }
   const { view, classified } = result
   if (classified.class === 'not_modified' && fact !== null) {
-    await session.complete({
+    const asOf = session.checkpoint.passStartedAt
+    const cursor: FileCursor = { stage: 'not_modified', fact: { ...fact, asOf } }
+    await session.commit({
+      judged: [],
       calls: 0,
-      provenUnchanged: {
-        asOf: session.checkpoint.passStartedAt,
-        knownSince: fact.asOf,
-        responseStatus: 304,
-        outcome: 'not_modified',
-      },
+      cursor: JSON.stringify(cursor),
+      provenUnchanged: { asOf, knownSince: fact.asOf, responseStatus: 304, outcome: 'not_modified' },
     })
-    return null
+    return cursor
   }
   if (classified.class !== 'ok' || view?.file === undefined || !view.file.complete) {
     session.stop('failed', `the file did not arrive whole: ${classified.class}, ${classified.reason}`)
     return null
   }
   const { path, bytes, sha256 } = view.file
-  return {
-    path,
-    bytes,
-    sha256,
-    validators: { etag: view.headers['etag'] ?? null, lastModified: view.headers['last-modified'] ?? null },
-  }
+  const validators = { etag: view.headers['etag'] ?? null, lastModified: view.headers['last-modified'] ?? null }
+  const cursor: FileCursor = { stage: 'downloaded', download: { path, bytes, sha256, validators } }
+  await session.commit({ judged: [], calls: 0, cursor: JSON.stringify(cursor) })
+  session.deps.crashPoints.reach('file.after_download')
+  return cursor
 }
 
-async function compare(session: PartitionSession, deps: FileRunDeps, cursor: FileCursor): Promise<void> {
+async function compare(
+  session: PartitionSession,
+  deps: FileRunDeps,
+  loaded: LoadedFile,
+  select: 'all' | 'due',
+  cursor: FileCursor,
+): Promise<void> {
   const { adapter } = deps
   const { store, clock } = session.deps
-  const { ingestId, whole } = cursor.loaded!
+  const { ingestId, whole } = loaded
+  const status = select === 'all' ? 200 : 304
   const cohorts = (await store.partitionStats(adapter.id, deps.judge))
     .map((row) => row.cohort)
     .filter((cohort) => cohort !== UNRESOLVED_COHORT)
@@ -117,15 +136,15 @@ async function compare(session: PartitionSession, deps: FileRunDeps, cursor: Fil
     const judged = rows.flatMap((row) => {
       const { entity } = row.entry
       if (seen.has(entityId(entity)))
-        return [judge(adapter, row, { kind: 'record', entity, record: adapter.file!.record(row.entity, context) }, 200)]
-      return whole ? [judge(adapter, row, { kind: 'absent', entity, reason: 'the file does not name it' }, 200)] : []
+        return [judge(adapter, row, { kind: 'record', entity, record: adapter.file!.record(row.entity, context) }, status)]
+      return whole ? [judge(adapter, row, { kind: 'absent', entity, reason: 'the file does not name it' }, status)] : []
     })
     await session.commit({ judged, calls: 0, cursor: text })
   }
   for (const cohort of cohorts) {
     let rows: WorkItem[] = []
     for await (const row of store.workItems(
-      { source: adapter.id, cohort, select: 'all', notAttemptedSince: session.checkpoint.passStartedAt, limit: null },
+      { source: adapter.id, cohort, select, notAttemptedSince: session.checkpoint.passStartedAt, limit: null },
       deps.judge,
     )) {
       if (!session.isWorking) return
@@ -156,33 +175,29 @@ async function loadOrForget(session: PartitionSession, deps: FileRunDeps, path: 
 
 async function pass(session: PartitionSession, deps: FileRunDeps, waited: { ms: DurationMs }): Promise<void> {
   const { adapter } = deps
-  const { crashPoints } = session.deps
   let cursor = readCursor(session.checkpoint.cursor)
   if (cursor?.stage === 'downloaded' && !(await deps.fileExists(cursor.download.path, cursor.download.bytes))) cursor = null
   if (cursor === null) {
-    const file = await download(session, deps, waited)
-    if (file === null) return
-    cursor = { stage: 'downloaded', download: file, loaded: null }
-    await session.commit({ judged: [], calls: 0, cursor: JSON.stringify(cursor) })
-    crashPoints.reach('file.after_download')
+    await deps.sweepFiles()
+    cursor = await download(session, deps, waited)
+    if (cursor === null) return
   }
   if (cursor.stage === 'downloaded') {
     const loaded = await loadOrForget(session, deps, cursor.download.path)
     cursor = { stage: 'loaded', download: cursor.download, loaded }
     await session.commit({ judged: [], calls: 0, cursor: JSON.stringify(cursor) })
-    crashPoints.reach('file.after_load')
+    session.deps.crashPoints.reach('file.after_load')
   }
   if (!session.isWorking) return
-  await compare(session, deps, cursor)
+  const asOf = session.checkpoint.passStartedAt
+  const fact: FileFact =
+    cursor.stage === 'loaded'
+      ? { asOf, validators: cursor.download.validators, sha256: cursor.download.sha256, loaded: cursor.loaded }
+      : cursor.fact
+  await compare(session, deps, fact.loaded, cursor.stage === 'loaded' ? 'all' : 'due', cursor)
   if (!session.isWorking) return
-  const fact: FileFact = {
-    asOf: session.checkpoint.passStartedAt,
-    validators: cursor.download.validators,
-    sha256: cursor.download.sha256,
-    rows: cursor.loaded!.rows,
-  }
   await session.complete({ calls: 0, facts: { [fileFactName(adapter.id)]: fact as unknown as JsonValue } })
-  await deps.removeFile(cursor.download.path)
+  if (cursor.stage === 'loaded') await deps.removeFile(cursor.download.path)
 }
 
 export async function runFile(session: PartitionSession, deps: FileRunDeps): Promise<{ quotaWaitMs: DurationMs }> {

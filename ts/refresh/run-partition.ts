@@ -36,6 +36,8 @@ export type FileAccess = {
   readonly load: (loader: string, path: string, now: EpochMs) => Promise<LoadedFile>
   readonly exists: (path: string, bytes: number) => Promise<boolean>
   readonly remove: (path: string) => Promise<void>
+  /** Removes all downloads of a source. */
+  readonly sweep: (source: SourceId) => Promise<void>
 }
 
 export type PartitionRunDeps = Omit<SessionDeps, 'adapter' | 'followUps' | 'cadenceMs'> & {
@@ -100,6 +102,7 @@ async function work(
         },
         fileExists: deps.files.exists,
         removeFile: deps.files.remove,
+        sweepFiles: () => deps.files.sweep(adapter.id),
       })
     case 'feed': {
       const window = session.checkpoint.window ?? planned.window

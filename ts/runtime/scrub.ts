@@ -41,7 +41,13 @@ function escapedForms(value: string): string[] {
   const ascii = json.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
   const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
   const html = value.replace(/[&<>"']/g, (char) => entities[char]!)
-  return [json, ascii, JSON.stringify(json).slice(1, -1), json.replaceAll('/', '\\/'), html]
+  // Encoders that keep JSON safe inside HTML write these marks as \u003c: Go the first set, Gson the second, PHP the third.
+  const guarded = ['<>&', "<>&='", `<>&'"`].flatMap((marks) => {
+    const code = (found: string): string => `\\u00${found.at(-1)!.charCodeAt(0).toString(16)}`
+    const text = json.replace(/\\"|[<>&=']/g, (found) => (marks.includes(found.at(-1)!) ? code(found) : found))
+    return [text, text.replaceAll(/\\u00../g, (escape) => `\\u${escape.slice(2).toUpperCase()}`), text.replaceAll('/', '\\/')]
+  })
+  return [json, ascii, JSON.stringify(json).slice(1, -1), json.replaceAll('/', '\\/'), html, ...guarded]
 }
 
 /**

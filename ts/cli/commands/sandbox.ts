@@ -27,6 +27,7 @@ export const sandbox = defineCommand({
     awards: text('Awards in it; default: 6000', 'N', arg.count),
     port: text('Port on loopback, 0 for any; default: 8585', 'PORT', arg.port),
     speed: text('World time runs so many times as fast, and quotas with it; default: 1', 'N', speed),
+    'publish-every': text('SBIR.gov publishes a new bulk file so often (world time); default: 30d', 'DURATION', arg.span),
     'write-csv': text('Write the matching bulk files there: award_data.csv, award_data_no_abstract.csv, company_data.csv', 'DIR'),
     'no-serve': flag('Only write the files'),
   },
@@ -59,7 +60,8 @@ export const sandbox = defineCommand({
       await context.show({ serving: false, url: null, admin_url: null, ...settings, now, files }, () => filesText)
       return 0
     }
-    const running = await start({ ...settings, port: args.port ?? DEFAULT_PORT })
+    const publishing = args['publish-every'] === undefined ? {} : { sbirPublishEvery: args['publish-every'] }
+    const running = await start({ ...settings, ...publishing, port: args.port ?? DEFAULT_PORT })
     try {
       const now = toIso(running.sandbox.clock.now())
       const document = { serving: true, url: running.url, admin_url: `${running.url}/_admin/`, ...settings, now, files }

@@ -65,6 +65,7 @@ const NO_FILES: FileAccess = {
   load: () => Promise.reject(new Error('no files in this test')),
   exists: () => Promise.resolve(false),
   remove: () => Promise.resolve(),
+  sweep: () => Promise.resolve(),
 }
 
 /** Thrown where a process would have died. */

@@ -12,6 +12,21 @@ function numberText(value: number): string {
   return value === 0 ? '0' : Number.isFinite(value) ? JSON.stringify(value) : String(value)
 }
 
+/** Longer lists are worth the engine's own sort, which copies; most objects have fewer members. */
+const FEW_NAMES = 24
+
+/** In place, by UTF-16 code units. Every object of every answer passes here: twice as fast as `sort()` for a few names. */
+function sortNames(names: string[]): string[] {
+  if (names.length > FEW_NAMES) return names.sort()
+  for (let at = 1; at < names.length; at++) {
+    const name = names[at]!
+    let place = at
+    for (; place > 0 && names[place - 1]! > name; place--) names[place] = names[place - 1]!
+    names[place] = name
+  }
+  return names
+}
+
 /** Sorted, volatile-free text of a value; `node` is the place in the rules that belongs to it. */
 export function canonicalText(value: JsonValue, node: PathNode | null): string {
   // Volatile elements of an array count, their contents do not (volatile members are left out below).
@@ -25,14 +40,16 @@ export function canonicalText(value: JsonValue, node: PathNode | null): string {
     return `[${parts.join(',')}]`
   }
   const object = value as JsonObject
-  const names = Object.keys(object).sort()
+  const names = sortNames(Object.keys(object))
   let text = ''
-  for (const name of names) {
+  for (let at = 0; at < names.length; at++) {
+    const name = names[at]!
     const member = object[name]
     if (member === null || member === undefined) continue
     const child = node?.members.get(name) ?? null
     if (child?.volatile) continue
-    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${canonicalText(member, child)}`
+    const memberText = typeof member === 'string' ? JSON.stringify(member) : canonicalText(member, child)
+    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${memberText}`
   }
   return `{${text}}`
 }

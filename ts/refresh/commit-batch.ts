@@ -24,6 +24,11 @@ export type Judged = {
   readonly answer: RecordedAnswer
   readonly status: number | null
   readonly hash: string | null
+  /**
+   * When the provider was asked. It is what the row says as attempt and success: a status change that was reported while
+   * the request was under way stays open. Without it the commit's own moment counts.
+   */
+  readonly askedAt?: EpochMs
 }
 
 /** Events that make an entity due at another source; from the adapter's follow-ups and the config's `status_changes`. */
@@ -97,8 +102,8 @@ function succeed(entry: LedgerEntry, input: CommitInput, outcome: Outcome, judge
   const validators = judged.answer.kind === 'record' ? judged.answer.validators : undefined
   return {
     ...entry,
-    lastAttemptAt: input.now,
-    lastSuccessAt: input.now,
+    lastAttemptAt: judged.askedAt ?? input.now,
+    lastSuccessAt: judged.askedAt ?? input.now,
     outcome,
     responseStatus: judged.status,
     payloadHash: payload,
@@ -120,7 +125,7 @@ function fail(entry: LedgerEntry, input: CommitInput, judged: Judged, errorClass
   const failures = entry.consecutiveFailures + 1
   return {
     ...entry,
-    lastAttemptAt: input.now,
+    lastAttemptAt: judged.askedAt ?? input.now,
     outcome: 'failed',
     responseStatus: judged.status,
     attempts: entry.attempts + 1,
@@ -136,7 +141,7 @@ function fail(entry: LedgerEntry, input: CommitInput, judged: Judged, errorClass
 function skip(entry: LedgerEntry, input: CommitInput, judged: Judged, reason: string): LedgerEntry {
   return {
     ...entry,
-    lastAttemptAt: input.now,
+    lastAttemptAt: judged.askedAt ?? input.now,
     outcome: 'skipped',
     responseStatus: judged.status,
     attempts: entry.attempts + 1,

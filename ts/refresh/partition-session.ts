@@ -184,7 +184,10 @@ export class PartitionSession {
       finishedAt: request.complete ? now : null,
       durationMs: request.complete ? now - this.point.passStartedAt : null,
       // What is proven unchanged moves rows of all cohorts, or none; the check allows for that, and the watermark stays true.
-      ledgerWatermark: parts.ledger.length > 0 ? Math.max(this.point.ledgerWatermark ?? 0, now) : this.point.ledgerWatermark,
+      ledgerWatermark:
+        parts.ledger.length > 0
+          ? parts.ledger.reduce((newest, row) => Math.max(newest, row.lastAttemptAt ?? 0), this.point.ledgerWatermark ?? 0)
+          : this.point.ledgerWatermark,
     }
     this.deps.crashPoints.reach('session.before_commit')
     const summary = await store.commit({

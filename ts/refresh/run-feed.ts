@@ -144,6 +144,7 @@ async function walk(session: PartitionSession, deps: FeedRunDeps, waited: { ms: 
   while (cursor.slices.length > 0) {
     if (!session.isWorking) return
     const slice: string = cursor.slices[0]!
+    const askedAt = clock.now()
     const view = await callOnce(session, deps, feed.request(deps.window, slice, cursor.page, context()), waited)
     if (view === null) return
     const page = feed.parse(view, slice, cursor.page, context())
@@ -160,7 +161,8 @@ async function walk(session: PartitionSession, deps: FeedRunDeps, waited: { ms: 
     if (page.split?.some((part) => asked.has(placeOf(part, null))))
       throw new FeedStopped(`slice ${slice} splits into one that was asked before`)
     if (asked.size > MAX_PAGES) throw new FeedStopped(`more than ${MAX_PAGES} pages in one run`)
-    const judged = page.split === undefined ? await matchItems(session, deps, page.items) : []
+    const matched = page.split === undefined ? await matchItems(session, deps, page.items) : []
+    const judged = matched.map((one) => ({ ...one, askedAt }))
     await session.commit({ judged, calls: 0, cursor: JSON.stringify(next) })
     cursor = next
   }

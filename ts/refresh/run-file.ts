@@ -139,7 +139,9 @@ async function compare(
         return [judge(adapter, row, { kind: 'record', entity, record: adapter.file!.record(row.entity, context) }, status)]
       return whole ? [judge(adapter, row, { kind: 'absent', entity, reason: 'the file does not name it' }, status)] : []
     })
-    await session.commit({ judged, calls: 0, cursor: text })
+    // The file says what was so when it was asked for, however long it took to load.
+    const askedAt = session.checkpoint.passStartedAt
+    await session.commit({ judged: judged.map((one) => ({ ...one, askedAt })), calls: 0, cursor: text })
   }
   for (const cohort of cohorts) {
     let rows: WorkItem[] = []

@@ -1,7 +1,7 @@
 /** Asks about a partition's entities in batches or one by one, as many at once as the policy allows, committing each answer. */
 import type { AdapterContext, SourceAdapter } from '../adapters/adapter.ts'
 import type { SourceClient } from '../http/source-client.ts'
-import type { DurationMs } from '../model/time.ts'
+import type { DurationMs, EpochMs } from '../model/time.ts'
 import { isInWindow, type Window } from '../model/window.ts'
 import type { Judge, WorkItem } from '../stores/store.ts'
 import { askUnit, type UnitResult } from './ask-unit.ts'
@@ -78,7 +78,7 @@ export async function runItems(session: PartitionSession, deps: ItemRunDeps): Pr
   let quotaWaitMs = 0
   let wake: () => void = () => {}
 
-  const settle = async (unit: Unit, result: UnitResult): Promise<void> => {
+  const settle = async (unit: Unit, result: UnitResult, askedAt: EpochMs): Promise<void> => {
     quotaWaitMs += result.quotaWaitMs
     if (result.kind === 'stopped') {
       session.noteUncommittedCalls(result.calls)
@@ -94,7 +94,7 @@ export async function runItems(session: PartitionSession, deps: ItemRunDeps): Pr
         return
       }
       await store.addQuarantine([quarantineItem(adapter.id, unit, result, clock.now())])
-      await commits.enqueue({ judged: result.judged, calls: result.calls })
+      await commits.enqueue({ judged: result.judged.map((judged) => ({ ...judged, askedAt })), calls: result.calls })
       return
     }
     const absent = queue.handBack(result.unlisted).map(({ item }) => ({
@@ -102,13 +102,16 @@ export async function runItems(session: PartitionSession, deps: ItemRunDeps): Pr
       answer: { kind: 'absent' as const, entity: item.entry.entity, reason: 'the provider lists no such record' },
       status: 200,
       hash: null,
+      askedAt,
     }))
-    await commits.enqueue({ judged: [...result.judged, ...absent], calls: result.calls })
+    const judged = [...result.judged.map((one) => ({ ...one, askedAt })), ...absent]
+    await commits.enqueue({ judged, calls: result.calls })
   }
 
   const send = async (unit: Unit): Promise<void> => {
     try {
-      await settle(unit, await askUnit(unit, { adapter, client: deps.client, context: context(), signal }))
+      const asked = context()
+      await settle(unit, await askUnit(unit, { adapter, client: deps.client, context: asked, signal }), asked.now)
     } catch (error) {
       session.fail(error)
     } finally {

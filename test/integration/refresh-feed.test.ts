@@ -248,7 +248,7 @@ describe.each(STORES)('walking a change feed over the %s store', (kind) => {
     [
       'a page of the wrong shape',
       (slice: string) => (slice === '2026-11-21' ? ok({ oops: true }) : null),
-      'the body has no list of rows',
+      'the feed answered malformed: the body has no list of rows',
       3,
     ],
     [
@@ -265,6 +265,11 @@ describe.each(STORES)('walking a change feed over the %s store', (kind) => {
     expect(report.partitions).toMatchObject([{ partition: FEED, status: 'failed', reason }])
     expect(source.client.requests).toHaveLength(calls)
     expect(await rows()).toEqual(before)
+    // A page of the wrong shape is kept for whoever has to find out why; the others say it all in their reason.
+    const kept = await opened.store.quarantine({ origin: SOURCE, limit: 10 })
+    expect(kept.map((item) => item.where)).toEqual(
+      reason.includes('malformed') ? ['a page of the change feed, slice 2026-11-21'] : [],
+    )
     expect(await opened.store.getState(`feed:${SOURCE}`)).toBeNull()
     // The provider is well again: the walk goes on where it stood, and completes.
     source.respond = source.provider.respond

@@ -27,6 +27,20 @@ function sortNames(names: string[]): string[] {
   return names
 }
 
+/** A source's records repeat a few dozen names; a provider that sends ever new or endless ones is not remembered. */
+const MAX_KNOWN_NAMES = 4096
+const MAX_KNOWN_LENGTH = 64
+const knownNames = new Map<string, string>()
+
+/** `"name":` */
+function nameText(name: string): string {
+  const known = knownNames.get(name)
+  if (known !== undefined) return known
+  const text = `${JSON.stringify(name)}:`
+  if (knownNames.size < MAX_KNOWN_NAMES && name.length <= MAX_KNOWN_LENGTH) knownNames.set(name, text)
+  return text
+}
+
 /** Sorted, volatile-free text of a value; `node` is the place in the rules that belongs to it. */
 export function canonicalText(value: JsonValue, node: PathNode | null): string {
   // Volatile elements of an array count, their contents do not (volatile members are left out below).
@@ -42,14 +56,12 @@ export function canonicalText(value: JsonValue, node: PathNode | null): string {
   const object = value as JsonObject
   const names = sortNames(Object.keys(object))
   let text = ''
-  for (let at = 0; at < names.length; at++) {
-    const name = names[at]!
+  for (const name of names) {
     const member = object[name]
     if (member === null || member === undefined) continue
     const child = node?.members.get(name) ?? null
     if (child?.volatile) continue
-    const memberText = typeof member === 'string' ? JSON.stringify(member) : canonicalText(member, child)
-    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${memberText}`
+    text += `${text === '' ? '' : ','}${nameText(name)}${canonicalText(member, child)}`
   }
   return `{${text}}`
 }

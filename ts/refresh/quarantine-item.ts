@@ -18,6 +18,28 @@ function attemptId(source: SourceId, unit: Pick<Unit, 'group' | 'targets'>): str
   return `quarantine_${hash('sha256', JSON.stringify([source, unit.group, attempts]), 'hex').slice(0, 16)}`
 }
 
+function bodyOf(view: ResponseView | null): { readonly status: number | null; readonly body: string | null } {
+  return { status: view?.status ?? null, body: view?.text.slice(0, MAX_BODY_CHARS) ?? null }
+}
+
+/** A page of a change feed that could not be used. It names no entities of ours; the next run walks it again. */
+export function quarantinePage(
+  source: SourceId,
+  page: { readonly slice: string; readonly cursor: string | null; readonly passStartedAt: EpochMs },
+  rejected: { readonly view: ResponseView | null; readonly reason: string },
+  now: EpochMs,
+): Omit<QuarantineItem, 'state'> {
+  const id = hash('sha256', JSON.stringify([source, 'feed', page.slice, page.cursor, page.passStartedAt]), 'hex').slice(0, 16)
+  return {
+    id: `quarantine_${id}`,
+    origin: source,
+    where: `a page of the change feed, slice ${page.slice}`,
+    reason: rejected.reason,
+    payload: JSON.stringify({ entities: [], ...bodyOf(rejected.view) }),
+    at: now,
+  }
+}
+
 export function quarantineItem(
   source: SourceId,
   unit: Pick<Unit, 'group' | 'targets'>,
@@ -32,8 +54,7 @@ export function quarantineItem(
     reason: rejected.reason,
     payload: JSON.stringify({
       entities: entities.slice(0, 100),
-      status: rejected.view?.status ?? null,
-      body: rejected.view?.text.slice(0, MAX_BODY_CHARS) ?? null,
+      ...bodyOf(rejected.view),
     }),
     at: now,
   }

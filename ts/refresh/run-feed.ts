@@ -14,6 +14,7 @@ import type { Window } from '../model/window.ts'
 import { endingOf } from './ask-unit.ts'
 import { type Judged, judge } from './commit-batch.ts'
 import type { PartitionSession } from './partition-session.ts'
+import { quarantinePage } from './quarantine-item.ts'
 import type { FeedFact } from './strategy-cost.ts'
 import { targetOf } from './unit-queue.ts'
 
@@ -74,6 +75,19 @@ async function callOnce(
   const responseClass = result.classified.class
   if ((responseClass === 'ok' || responseClass === 'empty') && result.view !== null) return result.view
   throw new FeedStopped(`the feed answered ${responseClass}: ${result.classified.reason}`)
+}
+
+/** A page that makes no sense is kept for whoever has to find out why, and ends the walk where it is. */
+async function parsePage(session: PartitionSession, deps: FeedRunDeps, view: ResponseView, slice: string, cursor: string | null) {
+  const { store, clock } = session.deps
+  try {
+    return deps.adapter.feed!.parse(view, slice, cursor, { now: clock.now(), options: deps.options })
+  } catch (error) {
+    if (!(error instanceof MalformedAnswer)) throw error
+    const page = { slice, cursor, passStartedAt: session.checkpoint.passStartedAt }
+    await store.addQuarantine([quarantinePage(deps.adapter.id, page, { view, reason: messageOf(error) }, clock.now())])
+    throw new FeedStopped(`the feed answered malformed: ${messageOf(error)}`)
+  }
 }
 
 /** The entities that a page's items may be about, with their rows. */
@@ -147,7 +161,7 @@ async function walk(session: PartitionSession, deps: FeedRunDeps, waited: { ms: 
     const askedAt = clock.now()
     const view = await callOnce(session, deps, feed.request(deps.window, slice, cursor.page, context()), waited)
     if (view === null) return
-    const page = feed.parse(view, slice, cursor.page, context())
+    const page = await parsePage(session, deps, view, slice, cursor.page)
     asked.add(placeOf(slice, cursor.page))
     if (page.next !== null && asked.has(placeOf(slice, page.next)))
       throw new FeedStopped(`the page cursor "${page.next}" of slice ${slice} repeats itself`)
@@ -186,7 +200,7 @@ export async function runFeed(session: PartitionSession, deps: FeedRunDeps): Pro
   try {
     await walk(session, deps, waited)
   } catch (error) {
-    if (error instanceof FeedStopped || error instanceof MalformedAnswer) {
+    if (error instanceof FeedStopped) {
       if (session.ending === null) session.stop('failed', messageOf(error))
     } else session.fail(error)
   }

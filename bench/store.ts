@@ -25,7 +25,7 @@ export type BenchRow = {
   /** Median of the runs. */
   readonly value: number
   /** The quickest run, which other load on the machine disturbs least; null for what was measured once. */
-  readonly best: number | null
+  readonly best?: number | null
   readonly unit: 'ms' | 'rows/s' | 'MB' | 'grants/s'
   readonly bar: number | null
   readonly ok: boolean | null
@@ -405,7 +405,7 @@ export function printStoreBench(table: readonly BenchRow[]): void {
   for (const { what, value, best, unit, bar, ok } of table) {
     const verdict =
       bar === null ? '' : `${ok ? 'meets' : 'MISSES'} ${unit === 'rows/s' ? '>=' : '<='} ${bar.toLocaleString('en')}`
-    console.log(`${what.padEnd(62)} ${text(value).padStart(10)} ${text(best).padStart(10)} ${unit.padEnd(9)} ${verdict}`)
+    console.log(`${what.padEnd(62)} ${text(value).padStart(10)} ${text(best ?? null).padStart(10)} ${unit.padEnd(9)} ${verdict}`)
   }
 }
 

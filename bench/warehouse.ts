@@ -166,9 +166,11 @@ export async function benchWarehouse({
 }
 
 if (import.meta.main) {
-  const [rows, partitions, records] = process.argv.slice(2)
+  const [rows, partitions, records] = process.argv.slice(2).filter((argument) => argument !== '--json')
   const options = { rows: Number(rows ?? 1_000_000), partitions: Number(partitions ?? 200), records: records === 'records' }
-  for (const { what, value, unit } of await benchWarehouse(options)) {
-    console.log(`${what.padEnd(64)} ${Math.round(value).toLocaleString('en').padStart(12)} ${unit}`)
-  }
+  const table = await benchWarehouse(options)
+  if (process.argv.includes('--json')) console.log(JSON.stringify(table))
+  else
+    for (const { what, value, unit } of table)
+      console.log(`${what.padEnd(64)} ${Math.round(value).toLocaleString('en').padStart(12)} ${unit}`)
 }

@@ -46,7 +46,12 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   wiring: ENGINE,
   cli: [...ENGINE, 'wiring'],
   api: [...ENGINE, 'wiring'],
-  pipes: [...ENGINE, 'wiring'],
+  // A sibling of the command line: it shares how results are told (documents, errors, exit codes), not how they are asked for.
+  pipes: [
+    ...ENGINE,
+    'wiring',
+    ...['documents', 'errors', 'format', 'judge', 'run-exit-code', 'signals', 'commands/ingest'].map((file) => `cli/${file}.ts`),
+  ],
   'refresh-cli': ['cli'],
 }
 

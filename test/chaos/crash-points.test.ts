@@ -2,13 +2,13 @@
  * Every named crash point of the engine: a real process kills itself (SIGKILL) at its first pass, a second one at a later
  * pass, a third goes undisturbed. The final state must be that of a history in which nothing happened.
  */
-import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { contentOf, query } from '../unit/warehouse/world.ts'
 import { createGate, type Ended, reapAll, start, WORKER } from './support/child.ts'
+import { pointsInCode } from './support/crash-points.ts'
 import {
   armFaults,
   expectQuietWorld,
@@ -22,29 +22,9 @@ import {
   type Template,
 } from './support/crash-scenarios.ts'
 import type { FinalState } from './support/final-state.ts'
-import { type Home, REPOSITORY } from './support/home.ts'
+import type { Home } from './support/home.ts'
 import { chaosSeed, ROUNDS, rngOf } from './support/seed.ts'
 import type { Pass, WorkerResult, WorkerScript } from './worker.ts'
-
-// ---------------------------------------------------------------- the points, read from the code
-
-function sourceFiles(directory: string): string[] {
-  return readdirSync(join(REPOSITORY, directory), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .map((file) => readFileSync(join(REPOSITORY, directory, file), 'utf8'))
-}
-
-/** Points written out, and three for each named transaction of the store. */
-function pointsInCode(): readonly string[] {
-  const found = new Set<string>()
-  for (const text of sourceFiles('ts')) for (const match of text.matchAll(/\breach\(\s*'([a-z_.]+)'/g)) found.add(match[1]!)
-  for (const text of sourceFiles('ts/stores/sqlite')) {
-    for (const match of text.matchAll(/\b(?:db|connection)\.write\(\s*'([a-z_]+)'/g)) {
-      for (const step of ['begin', 'before_commit', 'after_commit']) found.add(`store.${match[1]}.${step}`)
-    }
-  }
-  return [...found].sort()
-}
 
 const POINTS = pointsInCode()
 
@@ -71,7 +51,6 @@ const CASES = POINTS.flatMap((point) => scenariosOf(point).map((scenario) => ({ 
 type Undisturbed = {
   readonly state: FinalState
   readonly points: Readonly<Record<string, number>>
-  readonly asked: number
   readonly warehouse: unknown
 }
 
@@ -127,13 +106,13 @@ beforeAll(async () => {
     const steps = await SCENARIO[name].steps(home)
     const { points } = resultOf(await runProcess(name, home, 0, null, steps))
     const warehouse = name === 'export' ? await warehouseOf(home) : null
-    undisturbed.set(name, { state: await stateOfHome(name, home), points, asked: home.sandbox.sandbox.log.total, warehouse })
+    undisturbed.set(name, { state: await stateOfHome(name, home), points, warehouse })
     await home.close()
   }
 }, 120_000)
 
 afterAll(async () => {
-  reapAll()
+  await reapAll()
   await template?.remove()
   await rm(root, { recursive: true, force: true })
 })

@@ -78,8 +78,8 @@ async function expectTruth(): Promise<Record<string, number>> {
   }
   for (const stored of await recordsOf(engine.store, 'sbir_gov')) {
     if (stored.entity.kind !== 'award') continue
-    const { agency_tracking_number: tracking, contract } = stored.record as Record<string, string | null>
-    const key = tracking ?? contract
+    const { agency_tracking_number: tracking, contract } = stored.record as { readonly [name: string]: string | null }
+    const key = tracking ?? contract ?? null
     if (key === null) continue
     const rows = (await truthOf<Record<string, string>[]>(home, 'sbir_files', key))!
     const row = rows.find(

@@ -34,7 +34,9 @@ async function start(count: number, policy: Record<string, unknown>): Promise<vo
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     children.push(child)
-    child.stderr!.on('data', (chunk: Buffer) => void (said += chunk.toString()))
+    child.stderr!.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+    })
     await once(child, 'message')
   }
   // The first one makes the state file.

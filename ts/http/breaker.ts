@@ -38,8 +38,8 @@ export type Breaker = {
   /** Refused, or null when it makes sense to queue. A look, no reservation. */
   look(): Promise<Refused | null>
   /**
-   * While somebody's probe is under way: waits for its verdict, at most `maxMs` and at most for the probe's lease. False at
-   * once when there is none. Without it a source that recovered would be given up again by all who came beside its probe.
+   * While somebody's probe is under way: waits for its verdict, at most for the probe's lease. False when there is none, at
+   * once, and when `maxMs` passed. Without it a source that recovered would be given up again by all who came beside its probe.
    */
   waitForProbe(signal: AbortSignal, maxMs: DurationMs): Promise<boolean>
   /** To be called right before sending. An admitted probe is this caller's alone and must be settled. */
@@ -159,7 +159,8 @@ export function createBreaker(options: BreakerOptions): Breaker {
       for (let waited = false; ; waited = true) {
         const state = await shared()
         const isUnderWay = state.kind === 'half_open' && typeof judge(state) === 'object'
-        if (!isUnderWay || signal.aborted || clock.monotonic().ms >= giveUpAtMs) return waited
+        if (!isUnderWay || signal.aborted) return waited
+        if (clock.monotonic().ms >= giveUpAtMs) return false
         await clock.sleep(PROBE_LOOK_EVERY_MS, signal)
       }
     },

@@ -45,7 +45,7 @@ function escapedForms(value: string): string[] {
   const guarded = ['<>&', "<>&='", `<>&'"`].flatMap((marks) => {
     const code = (found: string): string => `\\u00${found.at(-1)!.charCodeAt(0).toString(16)}`
     const text = json.replace(/\\"|[<>&=']/g, (found) => (marks.includes(found.at(-1)!) ? code(found) : found))
-    return [text, text.replaceAll(/\\u00../g, (escape) => `\\u${escape.slice(2).toUpperCase()}`), text.replaceAll('/', '\\/')]
+    return [text, text.replaceAll(/\\u00../g, (found) => `\\u${found.slice(2).toUpperCase()}`), text.replaceAll('/', '\\/')]
   })
   return [json, ascii, JSON.stringify(json).slice(1, -1), json.replaceAll('/', '\\/'), html, ...guarded]
 }

@@ -1,5 +1,7 @@
 /** Starts, kills, stops and collects real processes. Every process started is reaped by `reapAll`, whatever a test does. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { REPOSITORY } from './home.ts'
 
@@ -22,6 +24,9 @@ export type Child = {
 
 const alive = new Set<ChildProcess>()
 
+/** What one process compiled the next need not: halves the time that hundreds of starts take. */
+const compileCache = mkdtempSync(join(tmpdir(), 'enrichment-compiled-'))
+
 export function start(
   args: readonly string[],
   options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly input?: string } = {},
@@ -29,7 +34,7 @@ export function start(
   const startedAt = performance.now()
   const child = spawn(process.execPath, [...args], {
     cwd: options.cwd ?? REPOSITORY,
-    env: options.env ?? process.env,
+    env: { ...(options.env ?? process.env), NODE_COMPILE_CACHE: compileCache },
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   alive.add(child)
@@ -63,8 +68,12 @@ export function start(
   }
 }
 
-export function reapAll(): void {
+/** For `afterAll` of a file: ends what still runs and removes what starting left behind. */
+export async function reapAll(): Promise<void> {
+  const left = [...alive].map((child) => new Promise((resolve) => child.once('close', resolve)))
   for (const child of alive) child.kill('SIGKILL')
+  await Promise.all(left)
+  rmSync(compileCache, { recursive: true, force: true })
 }
 
 export const CLI = join(REPOSITORY, 'ts', 'cli.js')

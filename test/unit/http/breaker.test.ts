@@ -113,6 +113,39 @@ describe('half-open', () => {
     expect(await one!.look()).toMatchObject({ until: clock.now() + 30_000 })
   })
 
+  test('who comes beside a probe waits for its verdict, however it turns out', async () => {
+    for (const verdict of [fine, down]) {
+      const [one, other] = await halfOpen('a', 'b')
+      const probe = await admitted(one!)
+      const waiting = [one!, other!].map((each) => each.waitForProbe(new AbortController().signal, 60_000))
+      await clock.advance(2_000)
+      expect(clock.sleeping).toBe(2)
+      await one!.settle(probe, verdict)
+      await clock.advance(100)
+      expect(await Promise.all(waiting)).toEqual([true, true])
+      expect((await other!.look()) === null).toBe(verdict === fine)
+      expect(await other!.waitForProbe(new AbortController().signal, 60_000)).toBe(false)
+    }
+  })
+
+  test('the wait for a probe ends with its lease, with what the run may wait, and with a stop', async () => {
+    const [one, other] = await halfOpen('a', 'b')
+    await admitted(one!)
+    const stop = new AbortController()
+    const stopped = other!.waitForProbe(stop.signal, 60_000)
+    const short = other!.waitForProbe(new AbortController().signal, 1_000)
+    const long = other!.waitForProbe(new AbortController().signal, 60_000)
+    await clock.advance(500)
+    stop.abort()
+    expect(await stopped).toBe(true)
+    await clock.advance(1_000)
+    expect(await short).toBe(false)
+    expect(clock.sleeping).toBe(1)
+    await clock.advance(9_000)
+    expect(await long).toBe(true)
+    expect(await admitted(other!)).toMatchObject({ probe: true })
+  })
+
   test('a prober that died gives way after its lease', async () => {
     const [one, other] = await halfOpen('a', 'b')
     await admitted(one!)

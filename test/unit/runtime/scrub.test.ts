@@ -19,6 +19,8 @@ test.each([
   ['JSON in ASCII', JSON.stringify(VALUE).slice(1, -1).replace('é', '\\u00e9')],
   ['JSON in JSON', JSON.stringify(JSON.stringify({ a: VALUE }))],
   ['JSON with escaped slashes', JSON.stringify(VALUE).slice(1, -1).replaceAll('/', '\\/')],
+  ['JSON as Go and Gson write it', JSON.stringify(VALUE).slice(1, -1).replace('&', '\\u0026')],
+  ['JSON as PHP writes it for HTML', VALUE.replace('&', '\\u0026').replace('"', '\\u0022')],
   ['HTML', VALUE.replace('&', '&amp;').replace('"', '&quot;')],
   ['base64', Buffer.from(VALUE).toString('base64')],
   ['base64url', Buffer.from(VALUE).toString('base64url')],

@@ -1,0 +1,1 @@
+"""Definitions, one kind a file. Factories take the settings; `definitions.py` puts them together."""

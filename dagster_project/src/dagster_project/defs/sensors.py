@@ -1,0 +1,134 @@
+import os
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import dagster as dg
+
+from dagster_project.defs.assets import REFRESH_KEY
+from dagster_project.defs.jobs import REFRESH_JOB, iterative_enrichment_refresh_job
+from dagster_project.lib.alerts import AlertTargets, alert_of, post_alert
+from dagster_project.lib.engine_runner import DEFERRED_TAG, EngineRunner
+from dagster_project.lib.gate import Open, describe
+from dagster_project.lib.in_flight import partitions_in_flight, partitions_of_runs
+from dagster_project.lib.partition_sync import (
+    PARTITIONS_NAME,
+    PartitionChanges,
+    describe_changes,
+    list_partitions,
+    partition_changes,
+)
+from dagster_project.lib.requests import TOKEN_TAG, TRIGGER_TAG, Limits, nothing_to_do
+from dagster_project.lib.scheduling import Trigger, gate_of, run_requests
+from dagster_project.lib.sensor_cursor import GateCursor, read_cursor
+from dagster_project.lib.settings import Settings
+
+TRIGGER = "post_bulk"
+#: Partitions are compared at least this often, also when nothing is to be launched.
+SYNC_EVERY_S = 600
+
+
+def post_bulk_sensor(settings: Settings) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="post_bulk_enrichment_sensor",
+        job=iterative_enrichment_refresh_job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "The gate: once after each successful bulk load it requests what is due, stale first. While a load runs it "
+            "waits, after one failed it pauses, and it goes on by itself after the next success. It keeps the "
+            "partitions in step, too."
+        ),
+    )
+    def post_bulk_enrichment_sensor(
+        context: dg.SensorEvaluationContext, engine_runner: dg.ResourceParam[EngineRunner]
+    ) -> dg.SensorResult:
+        instance = context.instance
+        cursor = read_cursor(context.cursor)
+        now = datetime.now(timezone.utc).timestamp()
+        gate = gate_of(instance, settings.bulk_keys)
+        is_open = isinstance(gate, Open)
+        if isinstance(gate, Open):
+            cursor = cursor.for_token(gate.token)
+        has_work = is_open and not cursor.is_done
+        if not has_work and now - cursor.synced_at < SYNC_EVERY_S:
+            return _skip(_idle_text(describe(gate), is_open=is_open), cursor)
+
+        listed = list_partitions(engine_runner)
+        in_flight = partitions_in_flight(instance, asset_key=REFRESH_KEY, job_name=REFRESH_JOB)
+        changes = partition_changes(instance.get_dynamic_partitions(PARTITIONS_NAME), listed, in_flight)
+        cursor = replace(cursor, synced_at=now)
+        if not has_work:
+            return _skip(_idle_text(describe(gate), is_open=is_open), cursor, changes)
+
+        assert isinstance(gate, Open)
+        requests, choice = run_requests(
+            listed,
+            trigger=Trigger(TRIGGER, gate.token, gate.token),
+            limits=Limits(calls=settings.call_budget - cursor.calls, partitions=settings.requests_per_tick),
+            in_flight=in_flight,
+            already=partitions_of_runs(instance, tags={TOKEN_TAG: gate.token, TRIGGER_TAG: TRIGGER}),
+        )
+        cursor = replace(
+            cursor,
+            calls=cursor.calls + sum(row.calls for row in choice.rows),
+            is_done=choice.left_over == 0,
+        )
+        if not requests:
+            text = f"{describe(gate)}: {nothing_to_do(choice, listed.sources)}"
+            return _skip(text, cursor, changes)
+        context.log.info(f"{describe(gate)}: {len(requests)} partitions requested, {choice.left_over} with the next tick")
+        return dg.SensorResult(
+            run_requests=requests, cursor=cursor.dump(), dynamic_partitions_requests=_partition_requests(changes)
+        )
+
+    return post_bulk_enrichment_sensor
+
+
+def _idle_text(gate: str, *, is_open: bool) -> str:
+    return f"{gate}: these loads have been followed up; the nightly schedule goes on from here" if is_open else gate
+
+
+def _partition_requests(
+    changes: PartitionChanges,
+) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
+    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    if changes.add:
+        requests.append(dg.AddDynamicPartitionsRequest(PARTITIONS_NAME, list(changes.add)))
+    if changes.delete:
+        requests.append(dg.DeleteDynamicPartitionsRequest(PARTITIONS_NAME, list(changes.delete)))
+    return requests
+
+
+def _skip(reason: str, cursor: GateCursor, changes: PartitionChanges | None = None) -> dg.SensorResult:
+    text = f"{reason} ({describe_changes(changes)})" if changes else reason
+    return dg.SensorResult(
+        skip_reason=text,
+        cursor=cursor.dump(),
+        dynamic_partitions_requests=_partition_requests(changes) if changes else None,
+    )
+
+
+@dg.run_failure_sensor(
+    name="enrichment_failure_alert_sensor",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Posts failed runs to ENRICHMENT_ALERT_WEBHOOK_URL and ENRICHMENT_ALERT_SLACK_URL, when they are set.",
+)
+def enrichment_failure_alert_sensor(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+    targets = AlertTargets.from_env(os.environ)
+    if not targets:
+        return dg.SkipReason("neither ENRICHMENT_ALERT_WEBHOOK_URL nor ENRICHMENT_ALERT_SLACK_URL is set")
+    run = context.dagster_run
+    if DEFERRED_TAG in run.tags:
+        return dg.SkipReason(f"run {run.run_id} was deferred until {run.tags[DEFERRED_TAG]}, which is no failure to act on")
+    steps = [_step_text(event) for event in context.get_step_failure_events()]
+    alert = alert_of(run, "\n".join(text for text in steps if text) or context.failure_event.message or "", targets)
+    post_alert(alert, targets)
+    context.log.info(f"run {run.run_id}: alert posted to {targets.count} target(s)")
+    return None
+
+
+def _step_text(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return data.error_display_string.strip().splitlines()[0] if data.error_display_string else ""

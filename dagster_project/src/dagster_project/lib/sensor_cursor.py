@@ -1,0 +1,36 @@
+"""What the gate sensor remembers between ticks. Pure."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+
+
+@dataclass(frozen=True)
+class GateCursor:
+    #: Token of the loads that are being, or were, followed by refreshes.
+    token: str | None = None
+    #: Everything that was planned for the token has been requested.
+    is_done: bool = False
+    #: Calls that the requests for the token were planned with.
+    calls: int = 0
+    #: Unix time of the last comparison of partitions.
+    synced_at: float = 0
+
+    def for_token(self, token: str) -> "GateCursor":
+        return self if token == self.token else replace(self, token=token, is_done=False, calls=0)
+
+    def dump(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def read_cursor(text: str | None) -> GateCursor:
+    """A cursor that cannot be read (someone set it by hand) is a new one: run keys keep it from repeating a launch."""
+    try:
+        found = json.loads(text or "{}")
+        return GateCursor(
+            token=None if found.get("token") is None else str(found["token"]),
+            is_done=bool(found.get("is_done", False)),
+            calls=int(found.get("calls", 0)),
+            synced_at=float(found.get("synced_at", 0)),
+        )
+    except (ValueError, TypeError, AttributeError):
+        return GateCursor()

@@ -1,0 +1,225 @@
+"""The gate's state, derived from the records of real runs on a real instance."""
+
+import dagster as dg
+import pytest
+
+from dagster_project.lib.bulk_outcomes import bulk_outcomes
+from dagster_project.lib.gate import Open, Paused, Waiting, evaluate
+
+COMPANIES, AWARDS = dg.AssetKey("companies"), dg.AssetKey("awards")
+KEYS = [COMPANIES, AWARDS]
+YEARS = dg.StaticPartitionsDefinition(["2023", "2024", "2025"])
+
+
+class Warehouse:
+    """Two bulk assets that fail on demand, and runs of them."""
+
+    def __init__(self, instance: dg.DagsterInstance, *, partitioned: bool = False, retries: int = 0) -> None:
+        self.instance = instance
+        self.failing: set[str] = set()
+        self.tries = 0
+
+        @dg.asset(
+            name="companies",
+            partitions_def=YEARS if partitioned else None,
+            retry_policy=dg.RetryPolicy(max_retries=retries) if retries else None,
+        )
+        def companies(context: dg.AssetExecutionContext):
+            self.tries += 1
+            if "once" in self.failing and self.tries == 1:
+                raise dg.Failure("the first try")
+            if "companies" in self.failing or (context.has_partition_key and context.partition_key in self.failing):
+                raise dg.Failure("a bad file", allow_retries=False)
+
+        @dg.asset(name="awards", deps=[] if partitioned else [companies])
+        def awards():
+            if "awards" in self.failing:
+                raise dg.Failure("a bad file")
+
+        self.defs = dg.Definitions(
+            assets=[companies, awards], jobs=[dg.define_asset_job("bulk_job")], executor=dg.in_process_executor
+        )
+
+    def load(self, *keys: dg.AssetKey, partition: str | None = None, failing: tuple[str, ...] = ()):
+        self.failing = set(failing)
+        self.tries = 0
+        job = self.defs.resolve_job_def("bulk_job")
+        return job.execute_in_process(
+            instance=self.instance, asset_selection=list(keys or KEYS), partition_key=partition, raise_on_error=False
+        )
+
+    def plan(self, *keys: dg.AssetKey, status=dg.DagsterRunStatus.STARTED, partition: str | None = None) -> dg.DagsterRun:
+        """A run that was created and is not executed here."""
+        return self.instance.create_run_for_job(
+            job_def=self.defs.resolve_job_def("bulk_job"),
+            asset_selection=frozenset(keys or KEYS),
+            status=status,
+            tags={"dagster/partition": partition} if partition else None,
+        )
+
+    @property
+    def gate(self):
+        return evaluate(bulk_outcomes(self.instance, KEYS))
+
+
+@pytest.fixture
+def warehouse(instance):
+    return Warehouse(instance)
+
+
+def test_before_any_load(warehouse):
+    assert warehouse.gate == Waiting("never materialized: companies, awards")
+
+
+def test_after_some_and_after_all(warehouse):
+    warehouse.load(COMPANIES)
+    assert warehouse.gate == Waiting("never materialized: awards")
+    warehouse.load(AWARDS)
+    first = warehouse.gate
+    assert isinstance(first, Open)
+    warehouse.load(AWARDS)
+    assert isinstance(warehouse.gate, Open)
+    assert warehouse.gate.token != first.token
+    assert warehouse.gate == warehouse.gate
+
+
+def test_a_failure_after_a_success_pauses_and_a_success_reopens(warehouse):
+    warehouse.load()
+    opened = warehouse.gate
+    failed = warehouse.load(AWARDS, failing=("awards",))
+    assert isinstance(warehouse.gate, Paused)
+    assert (warehouse.gate.asset, warehouse.gate.run_id) == ("awards", failed.run_id)
+    warehouse.load(AWARDS)
+    assert isinstance(warehouse.gate, Open)
+    assert warehouse.gate.token != opened.token
+
+
+def test_a_failure_before_any_success(warehouse):
+    failed = warehouse.load(failing=("companies",))
+    assert isinstance(warehouse.gate, Paused)
+    assert warehouse.gate.run_id == failed.run_id
+    assert "never succeeded" in warehouse.gate.reason
+
+
+def test_an_asset_that_was_loaded_before_another_of_its_run_failed_is_not_the_one(warehouse):
+    warehouse.load(failing=("awards",))
+    assert warehouse.gate.asset == "awards"
+
+
+def test_another_asset_downstream_that_was_skipped_is_failed_with_its_run(warehouse):
+    warehouse.load()
+    failed = warehouse.load(failing=("companies",))
+    outcomes = {one.asset: one for one in bulk_outcomes(warehouse.instance, KEYS)}
+    assert [one.run_id for one in outcomes["awards"].open_attempts] == [failed.run_id]
+
+
+def test_a_retry_within_the_run_that_succeeds_is_no_failure(instance):
+    warehouse = Warehouse(instance, retries=1)
+    assert warehouse.load(failing=("once",)).success
+    assert isinstance(warehouse.gate, Open)
+
+
+def test_a_re_execution_that_succeeds_reopens(warehouse):
+    warehouse.load()
+    failed = warehouse.load(failing=("awards",))
+    assert isinstance(warehouse.gate, Paused)
+    warehouse.failing = set()
+    again = dg.execute_job(
+        dg.reconstructable(_job_of_test),
+        instance=warehouse.instance,
+        reexecution_options=dg.ReexecutionOptions(parent_run_id=failed.run_id, step_selection=["awards"]),
+    )
+    assert again.success
+    assert isinstance(warehouse.gate, Open)
+
+
+def _job_of_test():
+    @dg.asset(name="companies")
+    def companies(): ...
+
+    @dg.asset(name="awards", deps=[companies])
+    def awards(): ...
+
+    defs = dg.Definitions(assets=[companies, awards], jobs=[dg.define_asset_job("bulk_job")], executor=dg.in_process_executor)
+    return defs.resolve_job_def("bulk_job")
+
+
+def test_queued_and_running_loads_are_waited_for(warehouse):
+    warehouse.load()
+    run = warehouse.plan(AWARDS)
+    assert warehouse.gate == Waiting(f"bulk asset awards is being loaded in run {run.run_id}")
+
+
+def test_a_canceled_load_pauses_with_its_run(warehouse):
+    warehouse.load()
+    run = warehouse.plan(AWARDS)
+    warehouse.instance.report_run_canceled(run)
+    assert isinstance(warehouse.gate, Paused)
+    assert "was canceled" in warehouse.gate.reason
+    warehouse.load(AWARDS)
+    assert isinstance(warehouse.gate, Open)
+
+
+def test_a_run_that_never_started_is_a_failure(warehouse):
+    warehouse.load()
+    run = warehouse.plan(COMPANIES)
+    warehouse.instance.report_run_failed(run)
+    assert warehouse.gate.run_id == run.run_id
+
+
+def test_of_two_runs_at_once_the_one_that_ends_last_decides(warehouse):
+    warehouse.load()
+    slow = warehouse.plan(AWARDS)
+    warehouse.instance.report_run_failed(slow)
+    warehouse.load(AWARDS)
+    assert isinstance(warehouse.gate, Open)
+    late = warehouse.plan(AWARDS)
+    warehouse.load(AWARDS)
+    assert isinstance(warehouse.gate, (Open, Waiting))
+    warehouse.instance.report_run_failed(late)
+    newest = warehouse.plan(AWARDS)
+    warehouse.instance.report_run_failed(newest)
+    assert warehouse.gate.run_id == newest.run_id
+
+
+def test_a_success_reported_from_outside_reopens(warehouse):
+    warehouse.load()
+    warehouse.load(AWARDS, failing=("awards",))
+    warehouse.instance.report_runless_asset_event(dg.AssetMaterialization(AWARDS))
+    assert isinstance(warehouse.gate, Open)
+
+
+def test_a_failed_run_whose_record_was_deleted_holds_nothing_up(warehouse):
+    warehouse.load()
+    failed = warehouse.load(AWARDS, failing=("awards",))
+    warehouse.instance.delete_run(failed.run_id)
+    assert isinstance(warehouse.gate, Open)
+
+
+def test_a_failed_partition_pauses_until_that_partition_succeeds(instance):
+    warehouse = Warehouse(instance, partitioned=True)
+    warehouse.load(AWARDS)
+    for year in ("2023", "2024"):
+        warehouse.load(COMPANIES, partition=year)
+    assert isinstance(warehouse.gate, Open)
+    failed = warehouse.load(COMPANIES, partition="2023", failing=("2023",))
+    assert warehouse.gate.run_id == failed.run_id
+    assert "partition 2023" in warehouse.gate.reason
+    warehouse.load(COMPANIES, partition="2025")
+    assert isinstance(warehouse.gate, Paused), "another partition's success answers nothing"
+    warehouse.load(COMPANIES, partition="2023")
+    assert isinstance(warehouse.gate, Open)
+
+
+def test_a_partition_under_way_is_waited_for(instance):
+    warehouse = Warehouse(instance, partitioned=True)
+    warehouse.load(AWARDS)
+    warehouse.load(COMPANIES, partition="2023")
+    warehouse.plan(COMPANIES, partition="2024")
+    assert isinstance(warehouse.gate, Waiting)
+
+
+def test_assets_that_no_code_location_here_defines(instance):
+    """What another team's location materializes is judged by the same records."""
+    instance.report_runless_asset_event(dg.AssetMaterialization(COMPANIES))
+    assert evaluate(bulk_outcomes(instance, KEYS)) == Waiting("never materialized: awards")

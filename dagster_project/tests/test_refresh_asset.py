@@ -1,0 +1,110 @@
+"""The partitioned asset in process, with the real engine against the sandbox."""
+
+import dagster as dg
+import pytest
+
+from dagster_project.lib.partition_sync import PARTITIONS_NAME
+
+PARTITION = "sam_gov:uei_batch_0001"
+
+
+@pytest.fixture
+def refresh(defs, instance):
+    def run(partition: str, **options):
+        instance.add_dynamic_partitions(PARTITIONS_NAME, [partition])
+        job = defs.resolve_job_def("iterative_enrichment_refresh_job")
+        return job.execute_in_process(instance=instance, partition_key=partition, raise_on_error=False, **options)
+
+    return run
+
+
+def failure_of(result):
+    (event,) = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+    return event.step_failure_data
+
+
+def test_a_partition_is_refreshed_and_tells_what_it_did(world, refresh, instance):
+    result = refresh(PARTITION)
+    assert result.success
+    (event,) = result.get_asset_materialization_events()
+    assert event.partition == PARTITION
+    metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+    assert metadata["coverage_before"] == 0
+    assert metadata["coverage_after"] == 1
+    assert metadata["due"] == 20
+    assert metadata["refreshed"] + metadata["skipped"] == 20
+    assert metadata["api_calls"] == 2
+    assert metadata["calls_saved"] == 18
+    assert metadata["checkpoint"]["status"] == "complete"
+    assert {"deltas", "unchanged", "quota_wait_s", "duration_s", "sla_gaps_closed", "calls_saved_by_strategy"} <= set(metadata)
+    assert all(type(metadata[name]) is float for name in ("coverage_before", "coverage_after", "quota_wait_s", "duration_s"))
+    run = instance.get_run_by_id(result.run_id)
+    assert run.tags["enrichment/source"] == "sam_gov"
+    assert run.tags["enrichment/cohort"] == "uei_batch_0001"
+    assert run.tags["enrichment/sla_gaps_closed"] == str(metadata["sla_gaps_closed"])
+
+
+def test_what_is_not_due_costs_no_call_unless_forced(world, refresh, sandbox):
+    assert refresh(PARTITION).success
+    before = sandbox.log_position()
+    again = refresh(PARTITION)
+    assert again.success
+    assert sandbox.log(before) == []
+    assert again.get_asset_materialization_events()[0].materialization.metadata["api_calls"].value == 0
+    forced = refresh(PARTITION, run_config={"ops": {"enrichment_refresh": {"config": {"force": True}}}})
+    assert forced.success
+    assert len(sandbox.log(before)) == 2
+
+
+def test_a_window_is_handed_on(world, refresh):
+    config = {"ops": {"enrichment_refresh": {"config": {"window": "2026-11-01:2026-11-20"}}}}
+    result = refresh("sam_gov:change_feed", run_config=config)
+    assert result.success
+    metadata = result.get_asset_materialization_events()[0].materialization.metadata
+    assert metadata["window"].value == "2026-11-01:2026-11-20"
+    assert metadata["strategy"].value == "feed"
+
+
+def test_a_window_that_is_none_fails_at_once_and_says_why(world, refresh):
+    config = {"ops": {"enrichment_refresh": {"config": {"window": "last week"}}}}
+    result = refresh(PARTITION, run_config=config)
+    assert not result.success
+    description = failure_of(result).user_failure_data.description
+    assert "configuration or credentials" in description
+    assert "last week" in description
+    assert [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"] == []
+    assert result.get_asset_materialization_events() == []
+
+
+def test_a_partition_that_does_not_exist_is_refused(world, refresh):
+    result = refresh("sam_gov:uei_batch_9999")
+    assert not result.success
+    assert "uei_batch_9999" in failure_of(result).user_failure_data.description
+
+
+def test_refused_credentials_need_a_person(world, refresh, monkeypatch):
+    monkeypatch.setenv("ENRICHMENT__ENRICHMENT__SAM_GOV__CREDENTIALS__API_KEY__LOOPBACK_VALUE", "WRONG-KEY")
+    result = refresh(PARTITION)
+    assert not result.success
+    data = failure_of(result).user_failure_data
+    assert data.metadata["exit_code"].value == 78
+    assert "WRONG-KEY" not in str(data)
+
+
+def test_the_bulk_file_is_a_partition_too(world, refresh, instance):
+    result = refresh("sbir_gov:bulk_file")
+    assert result.success
+    assert "usaspending:award_year_2024" in instance.get_dynamic_partitions(PARTITIONS_NAME)
+
+
+def test_bulk_assets_load_the_files_and_bring_partitions(empty_world, defs, instance):
+    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        asset_selection=[dg.AssetKey("sbir_companies"), dg.AssetKey("enriched_sbir_awards")],
+    )
+    assert result.success
+    awards = instance.get_latest_materialization_event(dg.AssetKey("enriched_sbir_awards")).asset_materialization
+    assert awards.metadata["rows"].value > 500
+    keys = instance.get_dynamic_partitions(PARTITIONS_NAME)
+    assert {"sam_gov:uei_batch_0001", "usaspending:award_year_2024", "sbir_gov:bulk_file"} <= set(keys)
+    assert not any("," in key for key in keys)

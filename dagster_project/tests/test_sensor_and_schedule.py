@@ -1,0 +1,311 @@
+"""Gate sensor and nightly schedule on real instances; what the engine lists is given, but for the last test."""
+
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import dagster as dg
+import pytest
+
+from dagster_project.defs.jobs import coverage_monitor_job
+from dagster_project.defs.schedules import coverage_schedule, nightly_schedule
+from dagster_project.defs.sensors import post_bulk_sensor
+from dagster_project.lib.engine_runner import EngineFailed, SubprocessEngineRunner, make_engine_runner
+from dagster_project.lib.partition_sync import PARTITIONS_NAME
+from dagster_project.lib.sensor_cursor import read_cursor
+from dagster_project.lib.settings import Settings
+
+BULK = dg.AssetKey("enriched_sbir_awards")
+SETTINGS = replace(Settings.from_env({}), bulk_keys=(BULK,))
+NIGHT = datetime(2026, 11, 22, 3, 0, tzinfo=timezone.utc)
+
+
+def listed(partition, **given):
+    source, _, cohort = partition.partition(":")
+    row = {
+        "partition": partition,
+        "source": source,
+        "cohort": cohort,
+        "kind": "cohort",
+        "population": 100,
+        "due": 10,
+        "stale": 0,
+        "overdue_ratio": 0.5,
+        "planned": True,
+        "calls": 1,
+        "reason": "due",
+        "served_by": None,
+    }
+    return {**row, **given}
+
+
+class GivenEngine:
+    """Lists what it is given."""
+
+    def __init__(self, *rows, state="present", sources=()):
+        self.answer = {"kind": "partitions", "state": state, "partitions": list(rows), "sources": list(sources)}
+        self.asked = 0
+
+    def ask(self, request, *, timeout_s=50):
+        assert request == {"mode": "partitions"}
+        self.asked += 1
+        return [self.answer, {"kind": "result", "exit_code": 0}]
+
+    def run(self, context, request):
+        raise AssertionError("nothing is to be run here")
+
+
+ROWS = (
+    listed("usaspending:award_year_2024"),
+    listed("sam_gov:uei_batch_0002", stale=3, overdue_ratio=1.2),
+    listed("sam_gov:uei_batch_0001", stale=3, overdue_ratio=2.5),
+    listed("sam_gov:uei_batch_0003", planned=False, due=0),
+    listed("usaspending:change_feed", kind="feed"),
+    listed("sbir_gov:award_year_2024", served_by="sbir_gov:bulk_file"),
+)
+STALE_FIRST = [
+    "usaspending:change_feed",
+    "sam_gov:uei_batch_0001",
+    "sam_gov:uei_batch_0002",
+    "usaspending:award_year_2024",
+]
+
+
+def load(instance, *, ok=True):
+    @dg.asset(name=BULK.path[0])
+    def bulk():
+        if not ok:
+            raise dg.Failure("a bad file")
+
+    result = dg.materialize([bulk], instance=instance, raise_on_error=False)
+    assert result.success == ok
+    return result.run_id
+
+
+def tick(instance, engine, cursor=None, settings=SETTINGS) -> dg.SensorResult:
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"engine_runner": engine})
+    result = post_bulk_sensor(settings)(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def night(instance, engine, settings=SETTINGS, at=NIGHT):
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at, resources={"engine_runner": engine})
+    return nightly_schedule(settings)(context)
+
+
+def apply(instance, result: dg.SensorResult) -> None:
+    """What the daemon does with a tick's result: partitions first, then runs."""
+    for request in result.dynamic_partitions_requests or ():
+        if isinstance(request, dg.AddDynamicPartitionsRequest):
+            instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+        else:
+            for key in request.partition_keys:
+                instance.delete_dynamic_partition(request.partitions_def_name, key)
+
+
+def start(instance, request: dg.RunRequest, status=dg.DagsterRunStatus.STARTED) -> dg.DagsterRun:
+    """A run as the daemon makes it of a request, not executed."""
+
+    @dg.job(name="iterative_enrichment_refresh_job")
+    def job(): ...
+
+    return instance.create_run_for_job(
+        job_def=job, status=status, tags={**request.tags, "dagster/partition": request.partition_key}
+    )
+
+
+# --- sensor
+
+
+def test_waiting_says_for_what_and_keeps_partitions_in_step(instance):
+    result = tick(instance, GivenEngine(*ROWS))
+    assert result.skip_reason.skip_message.startswith("WAITING: never materialized: enriched_sbir_awards")
+    assert not result.run_requests
+    (add,) = result.dynamic_partitions_requests
+    assert add.partition_keys == sorted(row["partition"] for row in ROWS)
+
+
+def test_open_requests_stale_first_with_priorities_and_tags(instance):
+    load(instance)
+    result = tick(instance, GivenEngine(*ROWS))
+    assert [one.partition_key for one in result.run_requests] == STALE_FIRST
+    numbers = [int(one.tags["dagster/priority"]) for one in result.run_requests]
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(set(numbers)) == len(numbers)
+    stale = result.run_requests[1]
+    assert stale.tags["enrichment/source"] == "sam_gov"
+    assert stale.tags["enrichment/reason"] == "sla_breach"
+    assert stale.tags["enrichment/trigger"] == "post_bulk"
+    assert read_cursor(result.cursor).is_done
+
+
+def test_it_fires_once_per_load(instance):
+    load(instance)
+    engine = GivenEngine(*ROWS)
+    first = tick(instance, engine)
+    second = tick(instance, engine, first.cursor)
+    assert not second.run_requests
+    assert "followed up" in second.skip_reason.skip_message
+    assert engine.asked == 1, "an idle tick costs no process"
+    load(instance)
+    third = tick(instance, engine, second.cursor)
+    assert [one.partition_key for one in third.run_requests] == STALE_FIRST
+    assert {one.run_key for one in third.run_requests}.isdisjoint(one.run_key for one in first.run_requests)
+
+
+def test_a_failed_load_pauses_and_a_success_reopens(instance):
+    load(instance)
+    engine = GivenEngine(*ROWS)
+    cursor = tick(instance, engine).cursor
+    failed = load(instance, ok=False)
+    paused = tick(instance, engine, cursor)
+    assert paused.skip_reason.skip_message.startswith("PAUSED: bulk asset enriched_sbir_awards failed")
+    assert failed in paused.skip_reason.skip_message
+    load(instance)
+    assert tick(instance, engine, paused.cursor).run_requests
+
+
+def test_more_than_a_tick_takes_comes_with_the_next_ones(instance):
+    load(instance)
+    engine = GivenEngine(*ROWS)
+    settings = replace(SETTINGS, requests_per_tick=3)
+    first = tick(instance, engine, settings=settings)
+    apply(instance, first)
+    for request in first.run_requests:
+        start(instance, request, status=dg.DagsterRunStatus.SUCCESS)
+    second = tick(instance, engine, first.cursor, settings)
+    assert [one.partition_key for one in [*first.run_requests, *second.run_requests]] == STALE_FIRST
+    assert "followed up" in tick(instance, engine, second.cursor, settings).skip_reason.skip_message
+
+
+def test_the_call_budget_holds_over_all_ticks_of_a_load(instance):
+    load(instance)
+    engine = GivenEngine(*(listed(f"s:c{n}", calls=4, due=9 - n) for n in range(5)))
+    settings = replace(SETTINGS, requests_per_tick=2, call_budget=10)
+    requested, cursor = [], None
+    for _ in range(4):
+        result = tick(instance, engine, cursor, settings)
+        cursor = result.cursor
+        for request in result.run_requests or ():
+            requested.append(request.partition_key)
+            start(instance, request, status=dg.DagsterRunStatus.SUCCESS)
+    assert requested == ["s:c0", "s:c1", "s:c2"]
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_what_is_under_way_is_never_requested(instance, status):
+    load(instance)
+    busy = dg.RunRequest(partition_key="sam_gov:uei_batch_0001")
+    start(instance, busy, status)
+    result = tick(instance, GivenEngine(*ROWS))
+    assert "sam_gov:uei_batch_0001" not in [one.partition_key for one in result.run_requests]
+    assert len(result.run_requests) == 3
+    assert "sam_gov:uei_batch_0001" not in [one.partition_key for one in night(instance, GivenEngine(*ROWS))]
+
+
+def test_vanished_cohorts_are_removed_unless_under_way(instance):
+    instance.add_dynamic_partitions(PARTITIONS_NAME, ["sam_gov:uei_batch_0009", "sam_gov:uei_batch_0010"])
+    start(instance, dg.RunRequest(partition_key="sam_gov:uei_batch_0010"))
+    apply(instance, tick(instance, GivenEngine(*ROWS)))
+    known = instance.get_dynamic_partitions(PARTITIONS_NAME)
+    assert "sam_gov:uei_batch_0009" not in known
+    assert "sam_gov:uei_batch_0010" in known
+
+
+def test_without_a_state_file_no_partition_is_removed(instance):
+    instance.add_dynamic_partitions(PARTITIONS_NAME, ["sam_gov:uei_batch_0001"])
+    result = tick(instance, GivenEngine(state="missing"))
+    assert not result.dynamic_partitions_requests
+
+
+def test_an_engine_that_cannot_answer_fails_the_tick_and_the_load_is_not_forgotten(instance, monkeypatch):
+    load(instance)
+    engine = GivenEngine(*ROWS)
+    monkeypatch.setattr(engine, "ask", lambda request: (_ for _ in ()).throw(EngineFailed("the configuration has 2 problems")))
+    with pytest.raises(EngineFailed, match="2 problems"):
+        tick(instance, engine)
+    assert tick(instance, GivenEngine(*ROWS)).run_requests
+
+
+# --- schedule
+
+
+def test_the_night_waits_and_pauses_like_the_sensor(instance):
+    skipped = night(instance, GivenEngine(*ROWS))
+    assert isinstance(skipped, dg.SkipReason)
+    assert skipped.skip_message.startswith("WAITING")
+    load(instance)
+    load(instance, ok=False)
+    assert night(instance, GivenEngine(*ROWS)).skip_message.startswith("PAUSED")
+
+
+def test_the_night_requests_what_is_due_stale_first_once(instance):
+    load(instance)
+    requests = night(instance, GivenEngine(*ROWS))
+    assert [one.partition_key for one in requests] == STALE_FIRST
+    assert requests[0].run_key == "2026-11-22T03:00:usaspending:change_feed"
+    assert {one.tags["enrichment/trigger"] for one in requests} == {"nightly"}
+    assert set(STALE_FIRST) <= set(instance.get_dynamic_partitions(PARTITIONS_NAME))
+
+
+def test_the_night_keeps_to_its_call_budget(instance):
+    load(instance)
+    requests = night(instance, GivenEngine(*ROWS), replace(SETTINGS, call_budget=2))
+    assert [one.partition_key for one in requests] == STALE_FIRST[:2]
+
+
+def test_the_night_says_why_it_does_nothing(instance):
+    load(instance)
+    held = {
+        "source": "sam_gov",
+        "coverage": 0.5,
+        "threshold": 0.9,
+        "below_threshold": True,
+        "due": 40,
+        "stale": 4,
+        "held_back": "quota of 1000 per 1d spent until 2026-11-23T00:00:00Z",
+    }
+    skipped = night(instance, GivenEngine(listed("sam_gov:uei_batch_0001", planned=False), sources=[held]))
+    assert "sam_gov is held back, 40 due there: quota of 1000" in skipped.skip_message
+    assert night(instance, GivenEngine()).skip_message == "nothing is due"
+
+
+def test_the_measurement_begins_with_the_first_load(instance):
+    schedule = coverage_schedule(SETTINGS, coverage_monitor_job(("sam_gov",)))
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=NIGHT)
+    assert isinstance(schedule(context), dg.SkipReason)
+    load(instance)
+    load(instance, ok=False)
+    assert isinstance(schedule(context), dg.RunRequest), "a paused gate does not hide falling coverage"
+
+
+# --- with the real engine
+
+
+def test_sensor_and_schedule_with_the_real_engine(world, instance):
+    settings = Settings.from_env()
+    runner = make_engine_runner(settings)
+    assert isinstance(runner, SubprocessEngineRunner)
+    for key in settings.bulk_keys:
+        instance.report_runless_asset_event(dg.AssetMaterialization(key))
+    result = tick(instance, runner, settings=settings)
+    requested = [one.partition_key for one in result.run_requests]
+    assert requested[0] == "sbir_gov:bulk_file"
+    assert "sam_gov:uei_batch_0001" in requested
+    assert "usaspending:award_year_2024" in requested
+    assert not [key for key in requested if key.startswith("sbir_gov:award_year")]
+    apply(instance, result)
+    assert set(requested) <= set(instance.get_dynamic_partitions(PARTITIONS_NAME))
+    assert sorted(one.partition_key for one in night(instance, runner, settings)) == sorted(requested)
+
+
+def test_before_the_first_load_the_real_engine_lists_nothing(empty_world, instance):
+    result = tick(instance, make_engine_runner(Settings.from_env()))
+    assert result.skip_reason.skip_message.startswith("WAITING")
+    assert not result.dynamic_partitions_requests
+
+
+def test_a_broken_configuration_is_told_in_the_tick(world, instance, monkeypatch):
+    monkeypatch.setenv("ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__CADENCE", "often")
+    with pytest.raises(EngineFailed, match="cadence"):
+        tick(instance, make_engine_runner(Settings.from_env()))

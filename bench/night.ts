@@ -335,6 +335,7 @@ export async function benchNight(scale = 1): Promise<readonly ResultRow[]> {
   for (const [name, everyMs] of [
     ['one start a night', DAY_MS],
     ['a start every 4 h', 4 * HOUR_MS],
+    ['a start every hour', HOUR_MS],
   ] as const) {
     const { callsPerDay, bySource, stale } = await month(scale, everyMs)
     rows.push({

@@ -42,9 +42,9 @@ function verdict(row: ResultRow): string {
   const good = meets(row)
   if (good === null) return ''
   const { limit } = row.bar!
-  const off = Math.abs(row.value / limit - 1) * 100
+  const off = limit === 0 ? number(row.value) : `${(Math.abs(row.value / limit - 1) * 100).toFixed(0)} %`
   const sign = row.bar!.good === 'above' ? '>=' : '<='
-  return good ? `reached (${sign} ${number(limit)})` : `MISSED by ${off.toFixed(0)} % (${sign} ${number(limit)})`
+  return good ? `reached (${sign} ${number(limit)})` : `MISSED by ${off} (${sign} ${number(limit)})`
 }
 
 export function printRows(title: string, rows: readonly ResultRow[]): void {

@@ -109,7 +109,7 @@ def test_dagster_definitions_validate_as_a_user_runs_it(tmp_path):
     )
     assert ended.returncode == 0, ended.stderr
     assert "dagster_project" in ended.stderr + ended.stdout
-    assert "Warning" not in ended.stderr
+    assert "BetaWarning" not in ended.stderr
 
 
 def test_the_console_script_is_the_engines_command_line():

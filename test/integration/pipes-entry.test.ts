@@ -255,6 +255,12 @@ describe('a working day', () => {
 })
 
 describe('ends that are no success', () => {
+  // The same files again change nothing: this is for running these tests alone.
+  beforeAll(async () => {
+    const { code, stderr } = await worker({ asset_keys: ['a'], extras: { mode: 'ingest', ...home.files } })
+    expect(code, stderr).toBe(0)
+  })
+
   test.each([
     ['an unknown extra', { extras: { parttion: 'x' } }, 'parttion'],
     [

@@ -32,7 +32,11 @@ export type Finished = {
 }
 
 const dirs: string[] = []
+const children = new Set<ChildProcess>()
 afterEach(() => {
+  // A test that failed half way leaves nobody behind; a worker notices that its parent is gone.
+  for (const child of children) child.kill('SIGKILL')
+  children.clear()
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true })
 })
 
@@ -94,6 +98,8 @@ export function start(
 ): ChildProcess & { finished: Promise<Finished> } {
   const base = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('DAGSTER_PIPES_')))
   const child = spawn(process.execPath, [...argv], { cwd: ROOT, env: { ...base, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  children.add(child)
+  child.on('close', () => children.delete(child))
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

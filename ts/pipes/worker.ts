@@ -153,7 +153,9 @@ export async function runWorker(world: WorkerWorld): Promise<WorkerEnd> {
   try {
     const request = readRunRequest(world.extras, world.partitionKey)
     mode = request.mode
-    const { exitCode, why, retryAfterS, facts } = await work(world, request)
+    const { exitCode, why: said, retryAfterS, facts } = await work(world, request)
+    // Reasons may be a provider's words.
+    const why = said === null ? null : plainLines(said)
     reporter.tell({ kind: 'result', mode, exit_code: exitCode, why, retry_after_s: retryAfterS, error: null, ...facts })
     if (exitCode === 0) return { exitCode, exception: null }
     return { exitCode, exception: endedWith(exitCode, why ?? '') }
@@ -170,7 +172,14 @@ function failed({ reporter, scrubber, say }: WorkerWorld, mode: Mode | null, err
   say(scrubber.scrub(isPipes ? `error: ${error.message}\n` : errorText(error)))
   const next = document.next === null ? '' : `\nnext: ${document.next}`
   reporter.log(exitCode === EXIT_CODES.interrupted ? 'WARNING' : 'ERROR', plainLines(`${document.message}${next}`))
-  reporter.tell({ kind: 'result', mode, exit_code: exitCode, why: document.message, retry_after_s: null, error: document })
+  reporter.tell({
+    kind: 'result',
+    mode,
+    exit_code: exitCode,
+    why: plainLines(document.message),
+    retry_after_s: null,
+    error: document,
+  })
   return { exitCode, exception: isExpected ? endedWith(exitCode, messageOf(error) + next) : toPipesException(error) }
 }
 

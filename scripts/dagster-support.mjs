@@ -1,0 +1,140 @@
+// Parts of scripts/dagster.mjs: child processes in groups of their own, ports, the little GraphQL that is needed.
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+export function isAlive(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}
+
+/** Who started this process, and who started that: npm waits for a shell that waits for us. */
+export function ancestors() {
+  const found = [process.ppid]
+  try {
+    // pid (name) state ppid ...; the name may hold anything.
+    const stat = readFileSync(`/proc/${process.ppid}/stat`, 'utf8')
+    found.push(Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
+  } catch {
+    // No /proc here: the parent alone is watched.
+  }
+  return found.filter((pid) => pid > 1)
+}
+
+/**
+ * A child whose output goes to a file. It leads a group (and session) of its own: Ctrl-C in the terminal reaches this process
+ * alone, which then stops the children in the order that loses nothing.
+ */
+export function startChild(name, command, args, { cwd, env, log }) {
+  const file = openSync(log, 'a')
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', file, file], detached: true })
+  closeSync(file)
+  const ended = new Promise((resolve) => {
+    child.on('error', (error) => resolve(error.message))
+    child.on('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
+  })
+  const state = { name, pid: child.pid, log, ended, hasEnded: false }
+  ended.then(() => {
+    state.hasEnded = true
+  })
+  return state
+}
+
+function signalGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function signalOne(child, signal) {
+  try {
+    process.kill(child.pid, signal)
+  } catch {
+    // Gone already.
+  }
+}
+
+/** True when nothing of the group is left. Zombies of an unreaped leader are gone once `ended` has resolved. */
+const isGroupGone = (child) => child.hasEnded && !signalGroup(child, 0)
+
+async function waitFor(condition, ms) {
+  for (const until = performance.now() + ms; performance.now() < until; ) {
+    if (await condition()) return true
+    await sleep(50)
+  }
+  return condition()
+}
+
+/** The leader first, which stops its own children; then whatever is left of the group. */
+export async function stopChild(child, { politeMs, hurried }) {
+  if (child === null || child.pid === undefined) return
+  if (!hurried()) {
+    signalOne(child, 'SIGTERM')
+    await waitFor(() => isGroupGone(child) || hurried(), politeMs)
+  }
+  if (!isGroupGone(child)) {
+    signalGroup(child, 'SIGTERM')
+    await waitFor(() => isGroupGone(child) || hurried(), 3_000)
+  }
+  if (!isGroupGone(child)) {
+    signalGroup(child, 'SIGKILL')
+    await waitFor(() => isGroupGone(child), 5_000)
+  }
+}
+
+export function isPortFree(host, port) {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.on('error', () => resolve(false))
+    server.listen(port, host, () => server.close(() => resolve(true)))
+  })
+}
+
+/** The parsed answer; null when there is none in time. */
+export async function getJson(url, body, timeoutMs = 5_000) {
+  try {
+    const response = await fetch(url, {
+      ...(body === undefined
+        ? {}
+        : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+    return response.ok ? await response.json() : null
+  } catch {
+    return null
+  }
+}
+
+async function graphql(url, query, variables = {}) {
+  return (await getJson(`${url}/graphql`, { query, variables }, 15_000))?.data ?? null
+}
+
+const RUNNING = ['NOT_STARTED', 'STARTING', 'STARTED', 'CANCELING']
+
+/** Ids of the runs that have a process; null when Dagster does not answer. */
+export async function runningRuns(url) {
+  const query = 'query($f:RunsFilter){runsOrError(filter:$f,limit:1000){... on Runs{results{id}}}}'
+  const data = await graphql(url, query, { f: { statuses: RUNNING } })
+  return data?.runsOrError?.results?.map((run) => run.id) ?? null
+}
+
+/** Cancels the runs under way: each engine saves its state, the next run of the partition goes on from there. */
+export async function cancelRuns(url, ids) {
+  const query = 'mutation($r:[String!]!){terminateRuns(runIds:$r,terminatePolicy:SAFE_TERMINATE){__typename}}'
+  await graphql(url, query, { r: ids })
+}
+
+export async function areDaemonsHealthy(url) {
+  const data = await graphql(url, '{instance{daemonHealth{allDaemonStatuses{required healthy}}}}')
+  const all = data?.instance?.daemonHealth?.allDaemonStatuses ?? []
+  return all.length > 0 && all.every((daemon) => !daemon.required || daemon.healthy)
+}

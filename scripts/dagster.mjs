@@ -1,0 +1,304 @@
+// `npm run dagster`: everything that is needed to look at the pipeline, from a fresh clone: Python packages (.venv), a real
+// DAGSTER_HOME (data/dagster), the provider sandbox unless ENRICHMENT_ENV says otherwise, webserver and daemon. Ctrl-C, or
+// SIGTERM, or the end of whoever started it, stops it all; runs under way are canceled first and go on with the next start.
+//
+//   npm run dagster -- --port 3001 --sandbox-port 8586
+//   ENRICHMENT_ENV=prod npm run dagster
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  ancestors,
+  areDaemonsHealthy,
+  cancelRuns,
+  getJson,
+  isAlive,
+  isPortFree,
+  runningRuns,
+  sleep,
+  startChild,
+  stopChild,
+} from './dagster-support.mjs'
+import { ensurePython, project, root, SetupError } from './python-env.mjs'
+
+const HOST = '127.0.0.1'
+const LOCATION = 'dagster_project'
+const START_WITHIN_MS = 120_000
+/** The engine saves its state within 10 s; its launcher insists after 12. */
+const CANCEL_WITHIN_MS = 30_000
+
+const say = (text = '') => process.stdout.write(`${text}\n`)
+let stopping = null
+let signals = 0
+const hurried = () => signals > 1
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        port: { type: 'string', default: '3000' },
+        'sandbox-port': { type: 'string', default: '8585' },
+        seed: { type: 'string', default: '7' },
+        companies: { type: 'string', default: '2000' },
+        awards: { type: 'string', default: '6000' },
+        speed: { type: 'string', default: '1' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    for (const name of ['port', 'sandbox-port']) {
+      const port = Number(values[name])
+      if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new SetupError(`--${name} ${values[name]} is no port`)
+    }
+    return values
+  } catch (error) {
+    if (error instanceof SetupError) throw error
+    throw new SetupError(`${error.message}; see: npm run dagster -- --help`)
+  }
+}
+
+const HELP = `npm run dagster -- [options]
+
+  --port N           of Dagster's pages; default 3000
+  --sandbox-port N   of the provider sandbox; default 8585. One that already runs there is used, and left running
+  --seed N, --companies N, --awards N, --speed N   of the sandbox's world; default 7, 2000, 6000, 1
+
+ENRICHMENT_ENV=dev or prod works against the real providers, without the sandbox. DAGSTER_HOME is used when it is set.
+All that can be configured: docs/dagster.md`
+
+/** Dagster's directory, with its configuration. An existing one is the user's. */
+function prepareHome() {
+  const home = resolve(process.env.DAGSTER_HOME || join(root, 'data', 'dagster'))
+  mkdirSync(join(home, 'logs'), { recursive: true })
+  if (!existsSync(join(home, 'dagster.yaml'))) copyFileSync(join(project, 'dagster.yaml'), join(home, 'dagster.yaml'))
+  if (!process.env.DAGSTER_HOME) writeFileSync(join(home, '.gitignore'), '*\n')
+  const workspace = { load_from: [{ python_module: { module_name: 'dagster_project.definitions', location_name: LOCATION } }] }
+  // JSON is YAML.
+  writeFileSync(join(home, 'workspace.yaml'), JSON.stringify(workspace))
+  return home
+}
+
+/** Where a sandbox on another port is: the addresses of config/sandbox.yaml, moved. */
+function sandboxVariables(url) {
+  return {
+    ENRICHMENT__CLOCK__SANDBOX_URL: url,
+    ENRICHMENT__ENRICHMENT__USASPENDING__BASE_URL: `${url}/usaspending`,
+    ENRICHMENT__ENRICHMENT__SAM_GOV__BASE_URL: `${url}/sam_gov`,
+    ENRICHMENT__ENRICHMENT__SBIR_GOV__BASE_URL: `${url}/sbir_gov`,
+    ENRICHMENT__ENRICHMENT__SBIR_GOV__OTHER_URLS__FILES: `${url}/sbir_files`,
+  }
+}
+
+/** What the sandbox's clock showed last: a new one goes on from there, or the state would be from the future. */
+const clockFile = (home) => join(home, 'sandbox-clock.json')
+
+async function keepClock(home, url) {
+  const clock = await getJson(`${url}/_admin/clock`)
+  if (clock !== null) writeFileSync(clockFile(home), JSON.stringify({ epoch_ms: clock.epoch_ms }))
+}
+
+async function restoreClock(home, url) {
+  let last
+  try {
+    last = JSON.parse(readFileSync(clockFile(home), 'utf8')).epoch_ms
+  } catch {
+    return
+  }
+  const now = (await getJson(`${url}/_admin/clock`))?.epoch_ms ?? last
+  const behindS = Math.ceil((last - now) / 1000)
+  if (behindS > 0) await getJson(`${url}/_admin/clock`, { advance: `${behindS}s` })
+}
+
+async function until(ready, child, what) {
+  for (const deadline = performance.now() + START_WITHIN_MS; performance.now() < deadline; ) {
+    if (stopping !== null) return false
+    if (child.hasEnded) break
+    if (await ready()) return true
+    await sleep(200)
+  }
+  const tail = existsSync(child.log) ? readFileSync(child.log, 'utf8').trim().split('\n').slice(-15).join('\n') : ''
+  throw new SetupError(`${what} did not start; the end of ${relative(root, child.log)}:\n${tail}`)
+}
+
+async function main() {
+  const options = readOptions()
+  if (options.help) return say(HELP)
+  const environment = process.env.ENRICHMENT_ENV?.trim() || 'sandbox'
+  const url = `http://${HOST}:${options.port}`
+  const sandboxUrl = `http://${HOST}:${options['sandbox-port']}`
+  if (!(await isPortFree(HOST, Number(options.port)))) {
+    throw new SetupError(
+      `port ${options.port} is taken, perhaps by another Dagster; stop that one, or: npm run dagster -- --port 3001`,
+    )
+  }
+  const node = spawnSync(process.execPath, [join(root, 'scripts', 'with-node.mjs'), '--version'], {
+    stdio: ['ignore', 'ignore', 2],
+  })
+  if (node.status !== 0) throw new SetupError('Node and its packages could not be set up; see the lines above')
+  const python = ensurePython()
+  const home = prepareHome()
+  const log = (name) => join(home, 'logs', `${name}.log`)
+  const env = {
+    ...process.env,
+    ENRICHMENT_ENV: environment,
+    DAGSTER_HOME: home,
+    PATH: `${dirname(python)}:${process.env.PATH ?? ''}`,
+    ...(environment === 'sandbox' && options['sandbox-port'] !== '8585' ? sandboxVariables(sandboxUrl) : {}),
+  }
+
+  const children = { sandbox: null, webserver: null, daemon: null }
+  const watch = watchParents()
+  let clockTimer = null
+  try {
+    if (environment === 'sandbox') children.sandbox = await startSandbox(options, sandboxUrl, home, env, log('sandbox'))
+    if (children.sandbox !== null) clockTimer = setInterval(() => keepClock(home, sandboxUrl), 10_000)
+    if (stopping !== null) return
+    const workspace = ['-w', join(home, 'workspace.yaml')]
+    const place = (name) => ({ cwd: project, env, log: log(name) })
+    const web = ['-m', 'dagster_webserver', '-h', HOST, '-p', options.port, ...workspace]
+    children.webserver = startChild('webserver', python, web, place('webserver'))
+    children.daemon = startChild('daemon', python, ['-m', 'dagster._daemon', 'run', ...workspace], place('daemon'))
+    await until(async () => (await getJson(`${url}/server_info`)) !== null, children.webserver, "Dagster's webserver")
+    await until(() => areDaemonsHealthy(url), children.daemon, "Dagster's daemon")
+    if (stopping === null) {
+      say(banner(url, environment, sandboxUrl, home))
+      await Promise.race([new Promise((end) => onStop(end)), ...Object.values(children).filter(Boolean).map(watchChild)])
+    }
+  } finally {
+    clearInterval(watch)
+    clearInterval(clockTimer)
+    await stopAll(children, { url, home, sandboxUrl })
+  }
+}
+
+async function startSandbox(options, url, home, env, log) {
+  const csv = join(home, 'csv')
+  env.ENRICHMENT_AWARDS_FILE ||= join(csv, 'award_data.csv')
+  env.ENRICHMENT_COMPANIES_FILE ||= join(csv, 'company_data.csv')
+  if ((await getJson(`${url}/_admin/clock`)) !== null) {
+    say(`Using the sandbox that already runs at ${url}`)
+    if (!existsSync(env.ENRICHMENT_AWARDS_FILE)) {
+      throw new SetupError(
+        `its bulk files are not in ${csv}; stop it, or set ENRICHMENT_AWARDS_FILE and ENRICHMENT_COMPANIES_FILE`,
+      )
+    }
+    return null
+  }
+  const world = ['seed', 'companies', 'awards', 'speed'].flatMap((name) => [`--${name}`, options[name]])
+  const args = [join(root, 'ts', 'cli.js'), 'sandbox', '--port', options['sandbox-port'], ...world, '--write-csv', csv]
+  const child = startChild('sandbox', process.execPath, args, { cwd: root, env, log })
+  try {
+    await until(async () => (await getJson(`${url}/_admin/clock`)) !== null, child, 'The sandbox')
+    await restoreClock(home, url)
+  } catch (error) {
+    await stopChild(child, { politeMs: 5_000, hurried })
+    throw error
+  }
+  return child
+}
+
+function banner(url, environment, sandboxUrl, home) {
+  const where = relative(root, home) || home
+  const lines = [
+    '',
+    `Dagster is at ${url}    (Ctrl-C stops everything; logs are in ${where}/logs)`,
+    environment === 'sandbox'
+      ? `Providers: the sandbox at ${sandboxUrl}, no key needed. A day passes with: curl -X POST ${sandboxUrl}/_admin/clock -d '{"advance":"1d"}'`
+      : `Providers: the real ones, as config/${environment}.yaml says`,
+    '',
+    `First time: materialize the group bulk_enrichment (${url}/locations/${LOCATION}/asset-groups/bulk_enrichment). The sensor then requests every`,
+    'partition that is due, stale first; the schedule does so every night at 03:00 UTC. Partitions are picked on',
+    `${url}/assets/enrichment_refresh, coverage is on ${url}/assets/enrichment_coverage/usaspending.`,
+    '',
+  ]
+  return lines.join('\n')
+}
+
+const stopListeners = []
+function onStop(listener) {
+  if (stopping !== null) listener()
+  else stopListeners.push(listener)
+}
+
+function requestStop(reason) {
+  signals += 1
+  if (stopping !== null) return
+  stopping = reason
+  for (const listener of stopListeners) listener()
+}
+
+async function watchChild(child) {
+  const how = await child.ended
+  if (stopping === null) throw new SetupError(`the ${child.name} ended by itself (${how}); see ${relative(root, child.log)}`)
+}
+
+/** npm does not hand on every end: when it (or the shell between) is gone, so is the one who would stop this. */
+function watchParents() {
+  if (process.env.npm_lifecycle_event === undefined) return null
+  const all = ancestors()
+  const timer = setInterval(() => {
+    if (process.ppid !== all[0] || all.some((pid) => !isAlive(pid))) requestStop('whoever started this is gone')
+  }, 500)
+  timer.unref()
+  return timer
+}
+
+/** Nothing new is begun, what runs is canceled and saves its state, then the servers go, and last the providers. */
+async function stopAll({ sandbox, webserver, daemon }, { url, home, sandboxUrl }) {
+  const quickly = { politeMs: 10_000, hurried }
+  if (webserver !== null || daemon !== null) say(`\nStopping (${stopping ?? 'after an error'}) ...`)
+  if (webserver !== null && !webserver.hasEnded && !hurried()) {
+    if (daemon !== null) await leaveToRuns(daemon)
+    await cancelAll(url)
+  }
+  await Promise.all([stopChild(daemon, quickly), stopChild(webserver, quickly)])
+  if (sandbox !== null) {
+    await keepClock(home, sandboxUrl)
+    await stopChild(sandbox, quickly)
+  }
+  if (webserver !== null)
+    say('Stopped. What was queued is queued still; what was canceled goes on where it was when asked for again.')
+}
+
+/** The daemon ends and dequeues nothing any more; its code server stays for the runs under way, which it can still cancel. */
+async function leaveToRuns(daemon) {
+  try {
+    process.kill(daemon.pid, 'SIGTERM')
+  } catch {
+    return
+  }
+  await Promise.race([daemon.ended, sleep(10_000)])
+}
+
+async function cancelAll(url) {
+  const asked = new Set()
+  for (const deadline = performance.now() + CANCEL_WITHIN_MS; performance.now() < deadline && !hurried(); ) {
+    const running = await runningRuns(url)
+    if (running === null || running.length === 0) return
+    const fresh = running.filter((id) => !asked.has(id))
+    if (fresh.length > 0) {
+      say(`Canceling ${fresh.length} run(s); their state is saved ...`)
+      for (const id of fresh) asked.add(id)
+      await cancelRuns(url, fresh)
+    }
+    await sleep(300)
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  let at = Number.NEGATIVE_INFINITY
+  // One Ctrl-C arrives up to three times: from the terminal, from npm, from a shell.
+  process.on(signal, () => {
+    if (performance.now() - at < 500) return
+    at = performance.now()
+    requestStop(signal)
+  })
+}
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error
+  process.stderr.write(`error: ${error.message}\n`)
+  process.exitCode = 1
+}

@@ -69,7 +69,7 @@ All that can be configured: docs/dagster.md`
 /** Dagster's directory, with its configuration. An existing one is the user's. */
 function prepareHome() {
   const home = resolve(process.env.DAGSTER_HOME || join(root, 'data', 'dagster'))
-  mkdirSync(join(home, 'logs'), { recursive: true })
+  mkdirSync(join(home, 'output'), { recursive: true })
   if (!existsSync(join(home, 'dagster.yaml'))) copyFileSync(join(project, 'dagster.yaml'), join(home, 'dagster.yaml'))
   if (!process.env.DAGSTER_HOME) writeFileSync(join(home, '.gitignore'), '*\n')
   const workspace = { load_from: [{ python_module: { module_name: 'dagster_project.definitions', location_name: LOCATION } }] }
@@ -137,7 +137,7 @@ async function main() {
   if (node.status !== 0) throw new SetupError('Node and its packages could not be set up; see the lines above')
   const python = ensurePython()
   const home = prepareHome()
-  const log = (name) => join(home, 'logs', `${name}.log`)
+  const log = (name) => join(home, 'output', `${name}.log`)
   const env = {
     ...process.env,
     ENRICHMENT_ENV: environment,
@@ -201,7 +201,7 @@ function banner(url, environment, sandboxUrl, home) {
   const where = relative(root, home) || home
   const lines = [
     '',
-    `Dagster is at ${url}    (Ctrl-C stops everything; logs are in ${where}/logs)`,
+    `Dagster is at ${url}    (Ctrl-C stops everything; logs are in ${where}/output)`,
     environment === 'sandbox'
       ? `Providers: the sandbox at ${sandboxUrl}, no key needed. A day passes with: curl -X POST ${sandboxUrl}/_admin/clock -d '{"advance":"1d"}'`
       : `Providers: the real ones, as config/${environment}.yaml says`,

@@ -273,6 +273,7 @@ def test_a_second_interruption_does_not_leave_the_engine_behind(tmp_path, monkey
     process.stop(((signal.SIGINT, 0.2), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0)))
     monkeypatch.undo()
     assert not alive(process.pid)
+    assert not alive(child)
 
 
 def test_an_interrupted_step_stops_its_worker(run, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@
  * conformance suite that every adapter runs in a line; `docs/adapters/` has a page for each.
  */
 import type { ZodType } from 'zod'
-import type { Entity } from '../model/entity.ts'
+import type { Entity, EntityLink } from '../model/entity.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { EntityKind, EntityRef, SourceId } from '../model/keys.ts'
 import type { Classified, RequestSpec, ResponseClass, ResponseView, Validators } from '../model/response.ts'
@@ -21,7 +21,12 @@ export type Target = {
   /** The source's own key, when an earlier answer or a user established it. */
   readonly providerKey: string | null
   readonly validators: Validators
+  /** Current records of the sources that the adapter `reads`, about the same entity; missing ones are left out. */
+  readonly related?: Readonly<Record<SourceId, JsonObject>>
 }
+
+/** An entity that an answer brings to light, e.g. the addresses of a domain. Added to the population before the answer is recorded. */
+export type Discovered = Entity & { readonly links: readonly EntityLink[] }
 
 /** How the answer was tied to our entity. Stored as the entity's `Identity` at this source. */
 export type FoundIdentity = {
@@ -41,8 +46,11 @@ export type Answer =
       readonly record: JsonObject
       readonly identity?: FoundIdentity
       readonly validators?: Validators
+      readonly discovered?: readonly Discovered[]
     }
   | { readonly kind: 'absent'; readonly entity: EntityRef; readonly reason: string }
+  /** Feeds only: it changed, and the feed does not say what it is now. It becomes due at this source at once. */
+  | { readonly kind: 'due'; readonly entity: EntityRef; readonly reason: string }
   /** Cannot be decided, e.g. several candidates; shown to the operator with the reason. */
   | {
       readonly kind: 'skipped'
@@ -55,8 +63,53 @@ export type Answer =
 /** One look-up per entity. */
 export type LookupCapability = {
   request(target: Target, context: AdapterContext): RequestSpec
-  /** Called for `ok`, `empty` and `not_found` answers. */
-  parse(view: ResponseView, target: Target, context: AdapterContext): Answer
+  /**
+   * The next request of a look-up that takes several (officers after the company, a second provider after the first), or
+   * null when `views`, all answers so far in order, suffice. Asked after each `ok`, `empty` and `not_found` answer; at most 20 times.
+   */
+  more?(views: readonly ResponseView[], target: Target, context: AdapterContext): RequestSpec | null
+  /** Called for `ok`, `empty` and `not_found` answers. `earlier`: the answers before the last one, of look-ups that take several. */
+  parse(view: ResponseView, target: Target, context: AdapterContext, earlier?: readonly ResponseView[]): Answer
+}
+
+/** One thing at the provider that may be our entity. */
+export type Candidate = {
+  readonly providerKey: string
+  /** How it was found and compared, e.g. `exact_name+state`. */
+  readonly method: string
+  /** 0-1; what it is made of is in the evidence. */
+  readonly confidence: number
+  readonly evidence: JsonObject
+}
+
+/** What the provider says when it is asked who our entity is. Candidates come in any order; none: it does not know it. */
+export type Resolution = {
+  readonly candidates: readonly Candidate[]
+  /** Why there is none, for people. */
+  readonly reason?: string
+  readonly discovered?: readonly Discovered[]
+}
+
+/**
+ * How our entities are tied to the provider's keys. The engine runs it as a source of its own, `<source>_identity`, with its
+ * own cadence, partitions and ledger, on the source's client: one quota, one breaker. A candidate counts when its confidence
+ * reaches the source's `identity.min_confidence` and it is `identity.min_margin` ahead of the next one; others wait for a person.
+ */
+export type ResolveCapability = {
+  /** Whose identity is found; mostly the adapter's own kinds. Others when it discovers entities (companies -> patents). */
+  readonly entityKinds: readonly EntityKind[]
+  /** Raise it when the same answers would give other candidates. */
+  readonly version: number
+  /** Cohort name, numbered by the engine: `name_batch` -> `name_batch_0001`. */
+  readonly cohort: string
+  /** Why there is nothing to ask by (`no name`), or null. */
+  unresolvable(entity: Entity): string | null
+  /**
+   * The next question, or null when `views`, all answers so far in order, suffice: at first possibly none at all, when the entity's
+   * attributes or `target.related` say it already. At most 20.
+   */
+  request(views: readonly ResponseView[], target: Target, context: AdapterContext): RequestSpec | null
+  parse(views: readonly ResponseView[], target: Target, context: AdapterContext): Resolution
 }
 
 /** Many entities in one call. Pages of one batch are followed until `next` is null. */
@@ -153,6 +206,14 @@ export type SourceAdapter = {
   }
   /** Why this source can never be asked about the entity (`no UEI`), or null when it can. */
   unresolvable(entity: Entity): string | null
+  /** The entity can only be asked about by the provider's own key: it waits in cohort `unresolved` until an identity is there. */
+  readonly identityRequired?: boolean
+  /** How identities are found. */
+  readonly resolve?: ResolveCapability
+  /** Set by the engine on the sources it derives from `resolve`: whose identities they find. */
+  readonly resolvesFor?: SourceId
+  /** Other sources whose current records of the same entity are handed in as `target.related`. */
+  readonly reads?: readonly SourceId[]
 
   readonly lookup?: LookupCapability
   readonly batch?: BatchCapability
@@ -164,6 +225,8 @@ export type SourceAdapter = {
   readonly probeAnswer?: ResponseClass
 
   classify(view: ResponseView, request: RequestSpec, context: AdapterContext): Classified
+  /** The provider is gone for good: that its host has no address is `source_down`, with this reason, and is not tried again. */
+  readonly hostGone?: string
 
   /** JSON paths into the record (`$.links`, `$.rows[*].score`) that are left out of the hash and of deltas. */
   readonly volatile: readonly string[]

@@ -38,6 +38,8 @@ export type RequestSpec = {
   readonly headers?: Readonly<Record<string, string>>
   readonly json?: JsonValue
   readonly validators?: Validators | null
+  /** What the call costs of quotas that count credits instead of requests (`unit: credit`); 1 unless said. May be 0. */
+  readonly credits?: number
   /** `file`: the body is streamed to disk (no decoded-byte cap but the file cap), `bodyFile` is set in the view. */
   readonly expect?: 'body' | 'file'
   /** Short stable name of the endpoint for logs, metrics and the sandbox's log, e.g. `entities.batch`. */

@@ -2,8 +2,9 @@
 import { type EpochMs, parseDuration, toIso } from '../model/time.ts'
 import { CHANGES_BY_SOURCE } from './changes.ts'
 import { jsonResponse } from './dialects/dialect.ts'
+import { DIALECTS } from './dialects/index.ts'
 import { parseFault } from './faults.ts'
-import { DIALECTS, type Sandbox } from './sandbox.ts'
+import type { Sandbox } from './sandbox.ts'
 
 const ENDPOINTS = [
   'GET /_admin/clock',

@@ -1,11 +1,11 @@
 /** The sandbox without sockets: world, clock, quotas, faults and log around the providers' handlers. */
 import { getResponse, type RequestHandler } from 'msw'
-import { DAY_MS, type DurationMs, type EpochMs, MINUTE_MS } from '../model/time.ts'
+import type { DurationMs, EpochMs } from '../model/time.ts'
 import { createWorldClock, type WorldClock } from './clock.ts'
 import { type Dialect, unplanned } from './dialects/dialect.ts'
-import { samGovDialect, samGovHandlers } from './dialects/sam-gov.ts'
-import { sbirFilesDialect, sbirFilesHandlers, sbirGovDialect, sbirGovHandlers } from './dialects/sbir-gov.ts'
-import { usaspendingDialect } from './dialects/usaspending.ts'
+import { DEFAULT_QUOTAS, DIALECTS } from './dialects/index.ts'
+import { samGovHandlers } from './dialects/sam-gov.ts'
+import { sbirFilesHandlers, sbirGovHandlers } from './dialects/sbir-gov.ts'
 import { createFaultBox, type Delivery, type FaultBox } from './faults.ts'
 import { createQuotaMeter, type QuotaMeter, type QuotaRule } from './quota.ts'
 import { createRequestLog, type RequestLog, withoutSecrets } from './request-log.ts'
@@ -36,18 +36,6 @@ export type SandboxPorts = {
   /** Monotonic ms, for quotas. */
   monotonic(): number
 }
-
-export const DEFAULT_QUOTAS: Readonly<Record<string, readonly QuotaRule[]>> = {
-  usaspending: [{ limit: 120, per: MINUTE_MS }],
-  sam_gov: [
-    { limit: 60, per: MINUTE_MS },
-    { limit: 1000, per: DAY_MS, resets: 'utc_day' },
-  ],
-  // Nothing enforces it at the provider, but clients are held to it.
-  sbir_gov: [{ limit: 60, per: MINUTE_MS, enforce: false }],
-}
-
-export const DIALECTS: readonly Dialect[] = [usaspendingDialect, samGovDialect, sbirGovDialect, sbirFilesDialect]
 
 export type Answered = { readonly response: Response; readonly delivery: Delivery; readonly delayMs: DurationMs }
 

@@ -5,7 +5,7 @@
 import type { RequestHandler } from 'msw'
 import type { JsonValue } from '../../model/json.ts'
 import type { EpochMs } from '../../model/time.ts'
-import type { Refusal } from '../quota.ts'
+import type { QuotaRule, Refusal } from '../quota.ts'
 import type { World } from '../world/world.ts'
 
 export type DialectDeps = {
@@ -16,8 +16,10 @@ export type DialectDeps = {
 export type Dialect = {
   /** First path segment on the sandbox: `http://127.0.0.1:<port>/<prefix>`. */
   readonly prefix: string
-  /** Whose quota its requests count against. */
+  /** Whose quota its requests count against: dialects with the same value share one meter. */
   readonly source: string
+  /** The provider's published quotas, on one of the dialects that share a meter. */
+  readonly quotas?: readonly QuotaRule[]
   /** Who is asking, as a name that gives no secret away. */
   credential(request: Request): string
   /** Provider keys that the request asks for; empty for lists and files. `path` is what follows the prefix, `body` its text. */

@@ -22,6 +22,11 @@ export type World = {
   readonly sbir: SbirWorld
   readonly usaspending: UsaspendingWorld
   readonly sam: SamWorld
+  /**
+   * A part of the world that only some providers know, made when it is first asked for and then kept: `world.part(peopleWorld)`.
+   * `make` must be a module-level function of the world alone.
+   */
+  part<T>(make: (world: World) => T): T
 }
 
 export const DEFAULT_START_AT: EpochMs = Date.UTC(2026, 10, 21, 6)
@@ -46,11 +51,17 @@ export function createWorld(options: WorldOptions): World {
     AGENCIES.map(({ weight }) => weight),
   )
   const sbir = createSbirWorld(seed, startAt, companies, awards, sbirPublishEvery)
-  return {
+  const parts = new Map<unknown, unknown>()
+  const world: World = {
+    part<T>(make: (world: World) => T): T {
+      if (!parts.has(make)) parts.set(make, make(world))
+      return parts.get(make) as T
+    },
     options: { ...options, sbirPublishEvery },
     companies,
     sbir,
     usaspending: createUsaspendingWorld(seed, startAt, companies, sbir.awardsUntil, awards),
     sam: createSamWorld(seed, startAt, companies),
   }
+  return world
 }

@@ -1,0 +1,20 @@
+/** The providers that the sandbox speaks. A new one is a file beside these and a line here. */
+import { DAY_MS, MINUTE_MS } from '../../model/time.ts'
+import type { QuotaRule } from '../quota.ts'
+import type { Dialect } from './dialect.ts'
+import { samGovDialect } from './sam-gov.ts'
+import { sbirFilesDialect, sbirGovDialect } from './sbir-gov.ts'
+import { usaspendingDialect } from './usaspending.ts'
+
+export const DIALECTS: readonly Dialect[] = [usaspendingDialect, samGovDialect, sbirGovDialect, sbirFilesDialect]
+
+export const DEFAULT_QUOTAS: Readonly<Record<string, readonly QuotaRule[]>> = {
+  usaspending: [{ limit: 120, per: MINUTE_MS }],
+  sam_gov: [
+    { limit: 60, per: MINUTE_MS },
+    { limit: 1000, per: DAY_MS, resets: 'utc_day' },
+  ],
+  // Nothing enforces it at the provider, but clients are held to it.
+  sbir_gov: [{ limit: 60, per: MINUTE_MS, enforce: false }],
+  ...Object.fromEntries(DIALECTS.flatMap(({ source, quotas }) => (quotas === undefined ? [] : [[source, quotas] as const]))),
+}

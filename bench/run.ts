@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchIdentities } from './identities.ts'
 import { benchIngest } from './ingest.ts'
 import { benchMemory } from './memory.ts'
 import { benchNight } from './night.ts'
@@ -78,6 +79,10 @@ const PARTS: Readonly<Record<string, Part>> = {
     title: 'warehouse export',
     run: async (options) =>
       fromTable(await runApart(join(here, 'warehouse.ts'), [String(scaled(1_000_000, options)), '200', 'no', '--json'])),
+  },
+  identities: {
+    title: 'identities in the world of the sandbox',
+    run: ({ scale }) => benchIdentities(Math.max(100, Math.round(1_000 * scale))),
   },
   quota: { title: 'quota use', run: ({ long }) => benchQuota(long) },
   night: { title: 'a month of nights in virtual time', run: ({ scale }) => benchNight(scale) },

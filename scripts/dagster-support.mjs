@@ -14,17 +14,47 @@ export function isAlive(pid) {
   }
 }
 
-/** Who started this process, and who started that: npm waits for a shell that waits for us. */
-export function ancestors() {
-  const found = [process.ppid]
+/** Fields of /proc/<pid>/stat from the third on; null when there is no such process, or no /proc. */
+function statOf(pid) {
   try {
     // pid (name) state ppid ...; the name may hold anything.
-    const stat = readFileSync(`/proc/${process.ppid}/stat`, 'utf8')
-    found.push(Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
-    // No /proc here: the parent alone is watched.
+    return null
   }
-  return found.filter((pid) => pid > 1)
+}
+
+/** When a process was started, which tells it from a later one of the same id; null when it is gone or nothing says. */
+export function startOf(pid) {
+  const stat = statOf(pid)
+  return stat === null || stat[0] === 'Z' ? null : stat[19]
+}
+
+const NPM = /(^|[/\\])npm(-cli\.js)?([ \0]|$)/
+
+/** The npm that started this process, and a shell between them when there is one. Whoever started npm is not waited for. */
+export function ancestors() {
+  const found = []
+  for (let pid = process.ppid; pid > 1 && found.length < 3; pid = Number(statOf(pid)?.[1] ?? 0)) {
+    found.push(pid)
+    try {
+      if (NPM.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))) return found
+    } catch {
+      break
+    }
+  }
+  return found.slice(0, 1)
+}
+
+/** Signal 1 to 31 was ignored when this process began, as `nohup` does it with SIGHUP. */
+export function isIgnored(number) {
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))
+    return mask !== null && ((BigInt(`0x${mask[1]}`) >> BigInt(number - 1)) & 1n) === 1n
+  } catch {
+    return false
+  }
 }
 
 /**
@@ -44,6 +74,16 @@ export function startChild(name, command, args, { cwd, env, log }) {
     state.hasEnded = true
   })
   return state
+}
+
+/** A process that another one started, to be stopped by `stopChild`. */
+export function adopted(pid) {
+  return {
+    pid,
+    get hasEnded() {
+      return startOf(pid) === null
+    },
+  }
 }
 
 function signalGroup(child, signal) {

@@ -5,19 +5,22 @@
 //   npm run dagster -- --port 3001 --sandbox-port 8586
 //   ENRICHMENT_ENV=prod npm run dagster
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
+  adopted,
   ancestors,
   areDaemonsHealthy,
   cancelRuns,
   getJson,
   isAlive,
+  isIgnored,
   isPortFree,
   runningRuns,
   sleep,
   startChild,
+  startOf,
   stopChild,
 } from './dagster-support.mjs'
 import { ensurePython, project, root, SetupError } from './python-env.mjs'
@@ -78,15 +81,50 @@ function prepareHome() {
   return home
 }
 
-/** Where a sandbox on another port is: the addresses of config/sandbox.yaml, moved. */
-function sandboxVariables(url) {
-  return {
-    ENRICHMENT__CLOCK__SANDBOX_URL: url,
-    ENRICHMENT__ENRICHMENT__USASPENDING__BASE_URL: `${url}/usaspending`,
-    ENRICHMENT__ENRICHMENT__SAM_GOV__BASE_URL: `${url}/sam_gov`,
-    ENRICHMENT__ENRICHMENT__SBIR_GOV__BASE_URL: `${url}/sbir_gov`,
-    ENRICHMENT__ENRICHMENT__SBIR_GOV__OTHER_URLS__FILES: `${url}/sbir_files`,
+const TABLES =
+  'from dagster import DagsterInstance as D; i = D.get(); i.get_runs_count(); i.all_asset_keys(); i.all_instigator_state()'
+
+/** The first one to open a new home makes its tables; webserver and daemon at once would both try, and one would fail. */
+function prepareTables(home, python, env) {
+  const databases = ['history/runs.db', 'history/runs/index.db', 'schedules/schedules.db']
+  if (databases.every((path) => existsSync(join(home, path)))) return
+  const made = spawnSync(python, ['-c', TABLES], { cwd: project, env, encoding: 'utf8' })
+  if (made.status !== 0) throw new SetupError(`${home} cannot be used:\n${made.stderr.trim().split('\n').slice(-5).join('\n')}`)
+}
+
+const recordFile = (home) => join(home, 'launcher.json')
+
+/** Two daemons on one home hold each other up; and what a killed launcher has left would keep the ports. */
+async function claim(home) {
+  let last = null
+  try {
+    last = JSON.parse(readFileSync(recordFile(home), 'utf8'))
+  } catch {
+    // The first start.
   }
+  const isSame = ({ pid, start }) => start !== null && startOf(pid) === start
+  if (last !== null && isSame(last)) {
+    throw new SetupError(`process ${last.pid} runs Dagster on ${home} already; stop it, or set another DAGSTER_HOME`)
+  }
+  const left = (last?.children ?? []).filter(isSame)
+  if (left.length === 0) return
+  say(`The last start was killed; stopping what it left (${left.map(({ name }) => name).join(', ')}) ...`)
+  await Promise.all(left.map(({ pid }) => stopChild(adopted(pid), { politeMs: 10_000, hurried })))
+}
+
+/** What this process has started, for `claim` of the next one. */
+function record(home, children) {
+  const started = Object.values(children).filter(Boolean)
+  const all = started.map(({ name, pid }) => ({ name, pid, start: startOf(pid) }))
+  writeFileSync(recordFile(home), JSON.stringify({ pid: process.pid, start: startOf(process.pid), children: all }))
+}
+
+/** Where a sandbox on another port is: the addresses of config/sandbox.yaml, moved. */
+function sandboxVariables(port) {
+  const script = [join(root, 'scripts', 'with-node.mjs'), join(root, 'scripts', 'sandbox-env.ts'), port]
+  const told = spawnSync(process.execPath, script, { cwd: root, encoding: 'utf8' })
+  if (told.status !== 0) throw new SetupError(`config/sandbox.yaml cannot be used:\n${told.stderr.trim()}`)
+  return JSON.parse(told.stdout)
 }
 
 /** What the sandbox's clock showed last: a new one goes on from there, or the state would be from the future. */
@@ -126,25 +164,30 @@ async function main() {
   const environment = process.env.ENRICHMENT_ENV?.trim() || 'sandbox'
   const url = `http://${HOST}:${options.port}`
   const sandboxUrl = `http://${HOST}:${options['sandbox-port']}`
-  if (!(await isPortFree(HOST, Number(options.port)))) {
-    throw new SetupError(
-      `port ${options.port} is taken, perhaps by another Dagster; stop that one, or: npm run dagster -- --port 3001`,
-    )
-  }
   const node = spawnSync(process.execPath, [join(root, 'scripts', 'with-node.mjs'), '--version'], {
     stdio: ['ignore', 'ignore', 2],
   })
   if (node.status !== 0) throw new SetupError('Node and its packages could not be set up; see the lines above')
   const python = ensurePython()
   const home = prepareHome()
+  await claim(home)
+  if (!(await isPortFree(HOST, Number(options.port)))) {
+    throw new SetupError(
+      `port ${options.port} is taken, perhaps by another Dagster; stop that one, or: npm run dagster -- --port 3001`,
+    )
+  }
   const log = (name) => join(home, 'output', `${name}.log`)
+  const moved = environment === 'sandbox' && options['sandbox-port'] !== '8585'
   const env = {
     ...process.env,
     ENRICHMENT_ENV: environment,
     DAGSTER_HOME: home,
     PATH: `${dirname(python)}:${process.env.PATH ?? ''}`,
-    ...(environment === 'sandbox' && options['sandbox-port'] !== '8585' ? sandboxVariables(sandboxUrl) : {}),
+    // A day of the sandbox can pass in a second.
+    ...(environment === 'sandbox' ? { ENRICHMENT_DUE_EVERY_S: process.env.ENRICHMENT_DUE_EVERY_S || '60' } : {}),
+    ...(moved ? sandboxVariables(options['sandbox-port']) : {}),
   }
+  prepareTables(home, python, env)
 
   const children = { sandbox: null, webserver: null, daemon: null }
   const watch = watchParents()
@@ -152,12 +195,14 @@ async function main() {
   try {
     if (environment === 'sandbox') children.sandbox = await startSandbox(options, sandboxUrl, home, env, log('sandbox'))
     if (children.sandbox !== null) clockTimer = setInterval(() => keepClock(home, sandboxUrl), 10_000)
+    record(home, children)
     if (stopping !== null) return
     const workspace = ['-w', join(home, 'workspace.yaml')]
     const place = (name) => ({ cwd: project, env, log: log(name) })
     const web = ['-m', 'dagster_webserver', '-h', HOST, '-p', options.port, ...workspace]
     children.webserver = startChild('webserver', python, web, place('webserver'))
     children.daemon = startChild('daemon', python, ['-m', 'dagster._daemon', 'run', ...workspace], place('daemon'))
+    record(home, children)
     await until(async () => (await getJson(`${url}/server_info`)) !== null, children.webserver, "Dagster's webserver")
     await until(() => areDaemonsHealthy(url), children.daemon, "Dagster's daemon")
     if (stopping === null) {
@@ -168,6 +213,7 @@ async function main() {
     clearInterval(watch)
     clearInterval(clockTimer)
     await stopAll(children, { url, home, sandboxUrl })
+    rmSync(recordFile(home), { force: true })
   }
 }
 
@@ -206,8 +252,8 @@ function banner(url, environment, sandboxUrl, home) {
       ? `Providers: the sandbox at ${sandboxUrl}, no key needed. A day passes with: curl -X POST ${sandboxUrl}/_admin/clock -d '{"advance":"1d"}'`
       : `Providers: the real ones, as config/${environment}.yaml says`,
     '',
-    `First time: materialize the group bulk_enrichment (${url}/locations/${LOCATION}/asset-groups/bulk_enrichment). The sensor then requests every`,
-    'partition that is due, stale first; the schedule does so every night at 03:00 UTC. Partitions are picked on',
+    `First time: materialize the group bulk_enrichment (${url}/locations/${LOCATION}/asset-groups/bulk_enrichment). A sensor then requests every`,
+    'partition that is due, stale first; another one, and a schedule at 03:00 UTC, request what becomes due later. Partitions are picked on',
     `${url}/assets/enrichment_refresh, coverage is on ${url}/assets/enrichment_coverage/usaspending.`,
     '',
   ]
@@ -285,7 +331,9 @@ async function cancelAll(url) {
   }
 }
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+// With nohup a terminal that closes is no reason to stop. SIGINT is one even where a shell has set it to be ignored, as shells do
+// for what scripts start in the background: it is sent to this process on purpose.
+for (const signal of isIgnored(1) ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   let at = Number.NEGATIVE_INFINITY
   // One Ctrl-C arrives up to three times: from the terminal, from npm, from a shell.
   process.on(signal, () => {

@@ -5,11 +5,12 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { sandboxEnvironment } from './sandbox-env.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const demoDir = join(root, 'data', 'demo')
-/** The sandbox shortens every quota window by this, and so does the engine: a minute of waiting takes six seconds. */
-const SPEED = 10
+/** The sandbox shortens every quota window by this, and so does the engine: a minute of waiting takes half a second. */
+const SPEED = 120
 const WORLD = { seed: 7, companies: 2000, awards: 6000 }
 
 const paint = (code: string, text: string): string => (process.stdout.isTTY ? `\u001b[${code}m${text}\u001b[0m` : text)
@@ -29,25 +30,15 @@ function freePort(): Promise<number> {
   })
 }
 
-const quotas = (perMinute: number, ...more: object[]): string =>
-  JSON.stringify([{ limit: perMinute, per: `${60 / SPEED}s` }, ...more])
-
 function environment(port: number): NodeJS.ProcessEnv {
-  const url = `http://127.0.0.1:${port}`
   return {
     ...process.env,
+    ...sandboxEnvironment(root, port),
     ENRICHMENT_ENV: 'sandbox',
     ENRICHMENT__LOG__LEVEL: 'warn',
+    ENRICHMENT__CLOCK__SCALE_QUOTAS: 'true',
     ENRICHMENT__STATE__PATH: join(demoDir, 'state.sqlite'),
     ENRICHMENT__WAREHOUSE__PATH: join(demoDir, 'warehouse'),
-    ENRICHMENT__CLOCK__SANDBOX_URL: url,
-    ENRICHMENT__ENRICHMENT__USASPENDING__BASE_URL: `${url}/usaspending`,
-    ENRICHMENT__ENRICHMENT__SAM_GOV__BASE_URL: `${url}/sam_gov`,
-    ENRICHMENT__ENRICHMENT__SBIR_GOV__BASE_URL: `${url}/sbir_gov`,
-    ENRICHMENT__ENRICHMENT__SBIR_GOV__OTHER_URLS__FILES: `${url}/sbir_files`,
-    ENRICHMENT__ENRICHMENT_REFRESH__USASPENDING__QUOTAS: quotas(120),
-    ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS: quotas(60, { limit: 1000, per: '1d', resets: 'utc_day' }),
-    ENRICHMENT__ENRICHMENT_REFRESH__SBIR_GOV__QUOTAS: quotas(60),
   }
 }
 

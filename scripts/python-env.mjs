@@ -70,11 +70,12 @@ export function ensurePython({ dev = false } = {}) {
   const of = fingerprint(locks[wanted])
   if (found?.kind === wanted && found.of === of) return python
 
+  const base = found === null ? findPython() : null
   process.stderr.write('Setting up Python packages in .venv (once, about a minute) ...\n')
-  if (found === null) {
+  if (base !== null) {
     rmSync(venv, { recursive: true, force: true })
     mkdirSync(venv, { recursive: true })
-    run(findPython(), ['-m', 'venv', venv], 'Making a virtual environment (on Debian: apt install python3-venv)')
+    run(base, ['-m', 'venv', venv], 'Making a virtual environment (on Debian: apt install python3-venv)')
   }
   const pip = [python, '-m', 'pip', '--disable-pip-version-check', '--quiet', '--no-input', 'install']
   const from = locks[wanted].flatMap((file) => ['-r', file])

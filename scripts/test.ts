@@ -1,8 +1,8 @@
 // Everything that must hold before a change lands, in the order in which it is cheapest to fail: types, lint and format,
-// then the test suites. The last line is always `N passed, N failed`.
+// then the test suites, those of dagster_project last. The last line is always `N passed, N failed`.
 //
 //   npm test                        everything
-//   npm test -- --project unit      only that vitest project (types and lint still run)
+//   npm test -- --project unit      only that vitest project (types and lint still run; Python does not)
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,6 +24,20 @@ function step(title: string, args: string[]): boolean {
   const ok = spawnSync(process.execPath, args, { stdio: 'inherit' }).status === 0
   if (!ok) process.stdout.write(`FAILED: ${title}\n`)
   return ok
+}
+
+/** Lint, types and tests of dagster_project, in .venv, which is made when it is missing. */
+function python(): void {
+  const countsFile = join(scratch, 'python.json')
+  const ok = step('Python (dagster_project)', ['scripts/test-python.mjs', '--counts', countsFile])
+  try {
+    const counts = JSON.parse(readFileSync(countsFile, 'utf8')) as { passed: number; failed: number }
+    passed += counts.passed
+    failed += !ok && counts.failed === 0 ? 1 : counts.failed
+  } catch {
+    process.stdout.write('scripts/test-python.mjs wrote no counts\n')
+    failed += 1
+  }
 }
 
 function count(ok: boolean): void {
@@ -57,6 +71,7 @@ try {
   for (const file of broken) process.stdout.write(`FAILED to load: ${file.name}\n`)
   failed += broken.length
   if (!ok && (report === null || (report.numFailedTests === 0 && broken.length === 0))) failed += 1
+  if (process.argv.length === 2) python()
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }

@@ -19,8 +19,10 @@ const ENGINE = [
   'runtime',
   'config',
   'adapters',
+  'embedded',
   'http',
   'refresh',
+  'source-names',
   'stores',
   'warehouse',
   'graph',
@@ -35,14 +37,18 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   runtime: ['model'],
   config: ['model', 'runtime'],
   adapters: ['model'],
+  embedded: ['model', 'runtime', 'adapters/shared/'],
   http: ['model', 'runtime', 'config'],
   refresh: ['model', 'runtime/ports.ts', 'adapters/shared/'],
   stores: ['model', 'runtime', 'refresh'],
   warehouse: ['model', 'runtime', 'refresh', 'stores'],
-  ingest: ['model', 'runtime', 'config', 'stores'],
+  // Names are compared in one place, whoever compares them.
+  ingest: ['model', 'runtime', 'config', 'stores', 'adapters/shared/names.ts'],
   sandbox: ['model', 'runtime'],
   graph: ['model', 'runtime', 'refresh', 'stores'],
   jobs: ['model', 'runtime', 'config', 'adapters', 'http', 'refresh', 'stores'],
+  // What the configuration, the adapters and the engine call by a name, for whoever is given one.
+  'source-names': ['model', 'config', 'adapters', 'refresh'],
   wiring: ENGINE,
   cli: [...ENGINE, 'wiring'],
   api: [...ENGINE, 'wiring'],
@@ -59,14 +65,14 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
 const MAY_NAME: Readonly<Record<string, readonly string[]>> = {
   http: ['adapters/adapter.ts', 'stores/store.ts'],
   refresh: ['adapters/adapter.ts', 'http/source-client.ts', 'stores/store.ts', 'runtime/ports.ts'],
-  ingest: ['stores/store.ts', 'refresh'],
+  ingest: ['stores/store.ts', 'refresh', 'adapters/adapter.ts'],
   stores: ['adapters/adapter.ts'],
 }
 
 /** Packages (and Node's own modules) that only some layers may load. A layer that is not named here is free. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
   model: /^$/,
-  adapters: /^(?:zod|node:crypto)$/,
+  adapters: /^(?:zod|node:crypto|any-ascii|fastest-levenshtein)$/,
   refresh: /^(?:node:crypto)$/,
 }
 

@@ -6,13 +6,16 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { SourceAdapter } from './adapters/adapter.ts'
 import { adapterById } from './adapters/registry.ts'
+import { scaleQuotas } from './config/sandbox-speed.ts'
 import type { Config } from './config/schema.ts'
+import { ipDataProvider } from './embedded/ip-data.ts'
 import { breakerDownUntil } from './http/breaker.ts'
 import { type CallBudget, createCallBudget } from './http/call-budget.ts'
 import { createSourceClient } from './http/pipeline.ts'
 import { quotaRules } from './http/quota.ts'
 import type { SourceClient } from './http/source-client.ts'
 import { type IngestMapping, type IngestReport, ingestFile, type LoaderId } from './ingest/ingest.ts'
+import { readZipTable } from './ingest/zip-table.ts'
 import { EngineError, messageOf } from './model/errors.ts'
 import type { SourceId } from './model/keys.ts'
 import type { Plan, RefreshRequest } from './model/plan.ts'
@@ -21,13 +24,17 @@ import type { RunReport } from './model/run-report.ts'
 import { type DurationMs, type EpochMs, parseDuration } from './model/time.ts'
 import type { FollowUpRule } from './refresh/commit-batch.ts'
 import { type SourceFreshness, sourceFreshness } from './refresh/coverage.ts'
+import { withIdentityFollowUps, withIdentitySource } from './refresh/identity-source.ts'
 import { assignCohorts, makePlan, type RunDeps, runRefresh } from './refresh/run.ts'
 import { type RunEvent, safeEmitter } from './refresh/run-events.ts'
 import type { RunSource } from './refresh/run-partition.ts'
+import type { EmbeddedProviders } from './runtime/embedded.ts'
+import { dnsProvider } from './runtime/embedded-dns.ts'
 import { type Clock, type CrashPoints, type Ids, type Logger, NO_CRASH_POINTS, type Random } from './runtime/ports.ts'
 import { openSandboxClock } from './runtime/sandbox-clock.ts'
 import { createScrubber, type Scrubber } from './runtime/scrub.ts'
 import { environment, systemClock, systemIds, systemRandom } from './runtime/system.ts'
+import { identitySettings, identitySourceId } from './source-names.ts'
 import { openSqliteStore } from './stores/sqlite/open.ts'
 import type { Store } from './stores/store.ts'
 import { checkpointArtifact } from './warehouse/checkpoint-artifact.ts'
@@ -47,6 +54,8 @@ export type EngineOptions = {
   readonly crashPoints?: CrashPoints
   readonly store?: Store
   readonly adapters?: (id: string) => SourceAdapter
+  /** Who answers requests to base URLs `embedded:<name>`: the address data that ship with the program, the machine's resolver. */
+  readonly embedded?: EmbeddedProviders
   /** Replaces the HTTP client of a source. */
   readonly client?: (source: SourceId) => SourceClient | null
 }
@@ -104,7 +113,7 @@ function artifactPath(statePath: string): string {
   return `${statePath.replace(/\.(sqlite3?|db)$/, '')}.json`
 }
 
-function followUpsOf(config: Config, adapter: SourceAdapter, source: SourceId): FollowUpRule[] {
+function followUpsOf(config: Config, adapter: SourceAdapter, source: SourceId, known: ReadonlySet<SourceId>): FollowUpRule[] {
   const own = (adapter.followUps ?? []).map((rule) => ({
     kinds: rule.on,
     paths: rule.paths,
@@ -114,7 +123,7 @@ function followUpsOf(config: Config, adapter: SourceAdapter, source: SourceId): 
   const configured = config.status_changes
     .filter((rule) => rule.on_source === source)
     .map((rule) => ({ kinds: rule.event_kinds, paths: rule.paths, source: rule.make_due, reason: `an event at ${source}` }))
-  return [...own, ...configured].filter((rule) => config.enrichment[rule.source] !== undefined)
+  return [...own, ...configured].filter((rule) => known.has(rule.source))
 }
 
 /** A budget whose limit each run sets anew; clients live longer than a run. */
@@ -145,11 +154,16 @@ function lazyClient(make: () => SourceClient & { close(): Promise<void> }): Sour
 }
 
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { config, logger } = options
+  const { logger } = options
   const env = options.env ?? environment
   const system = systemClock()
   const clock =
-    options.clock ?? (config.clock.source === 'sandbox' ? await openSandboxClock(config.clock.sandbox_url!, system) : system)
+    options.clock ??
+    (options.config.clock.source === 'sandbox' ? await openSandboxClock(options.config.clock.sandbox_url!, system) : system)
+  const config =
+    options.config.clock.scale_quotas && 'speed' in clock && typeof clock.speed === 'number'
+      ? scaleQuotas(options.config, clock.speed)
+      : options.config
   const random = options.random ?? systemRandom
   const ids = options.ids ?? systemIds()
   const crashPoints = options.crashPoints ?? NO_CRASH_POINTS
@@ -167,6 +181,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const budget = renewableBudget(config.run.max_calls)
   const closers: (() => Promise<void>)[] = []
 
+  const embedded = options.embedded ?? { 'ip-data': ipDataProvider(), dns: dnsProvider() }
   const resolveAdapter = options.adapters ?? adapterById
   const makeClient = (
     source: SourceId,
@@ -199,16 +214,23 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         crashPoints,
         budget: callBudget,
         downloadDir,
+        embedded,
       }),
     )
 
-  const sources: RunSource[] = Object.entries(config.enrichment).map(([source, registered]) => {
+  const sourceIds: ReadonlySet<SourceId> = new Set(
+    Object.entries(config.enrichment).flatMap(([source, registered]) => {
+      const derived = identitySourceId(source, resolveAdapter(registered.adapter), config.enrichment_refresh[source]!)
+      return derived === null ? [source] : [source, derived]
+    }),
+  )
+  const configured = Object.entries(config.enrichment).flatMap(([source, registered]) => {
     const policy = config.enrichment_refresh[source]!
     const adapter = { ...resolveAdapter(registered.adapter), id: source }
     const own = options.client?.(source) ?? null
     const made = own === null ? makeClient(source, adapter, budget, store) : null
     if (made !== null) closers.push(() => made.close())
-    return {
+    const main: RunSource = {
       adapter,
       client: own ?? made!,
       options: registered.options as RunSource['options'],
@@ -223,10 +245,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         cohortSize: policy.cohort.size,
         coverageThreshold: policy.coverage_threshold,
       },
-      followUps: followUpsOf(config, adapter, source),
+      followUps: followUpsOf(config, adapter, source, sourceIds),
       downUntil: () => breakerDownUntil(source, store, clock),
     }
+    return withIdentitySource(main, identitySettings(policy)).map((one) =>
+      one.adapter.id === source ? one : { ...one, followUps: followUpsOf(config, one.adapter, one.adapter.id, sourceIds) },
+    )
   })
+  const sources = withIdentityFollowUps(configured)
 
   const assign = (): Promise<void> => assignCohorts({ store, clock }, sources)
 
@@ -272,6 +298,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         const report = await ingest({ loader: loader as LoaderId, path, signal })
         return { ingestId: report.seenAs, whole: report.whole, rows: report.rows }
       },
+      async readTable(path, table, wanted, onRow) {
+        return await readZipTable(path, { table, maxBadRows: config.ingest.max_bad_rows, wanted, onRow, signal })
+      },
+      minRowShare: config.ingest.min_row_share,
       async exists(path, bytes) {
         const found = await stat(path).catch(() => null)
         return found?.isFile() === true && found.size === bytes
@@ -371,7 +401,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
           if ('close' in client) await (client as { close(): Promise<void> }).close()
         }
       }
-      return Promise.all(named(wanted).map(check))
+      // Whoever finds a source's identities speaks to the same provider through the same client.
+      const asked = new Set(named(wanted).map(({ adapter }) => adapter.resolvesFor ?? adapter.id))
+      return Promise.all(sources.filter(({ adapter }) => asked.has(adapter.id)).map(check))
     },
 
     async freshness(wanted) {

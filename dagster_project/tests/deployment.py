@@ -1,11 +1,14 @@
 """A whole Dagster as `npm run dagster` starts it, and the GraphQL to drive it."""
 
 import os
+import pty
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +27,8 @@ class Deployment:
     sandbox: Sandbox
     directory: Path
     env: dict[str, str]
-    process: subprocess.Popen[bytes]
+    started: "Started"
+    log: Path
     known_pids: set[int] = field(default_factory=set)
 
     def graphql(self, query: str, **variables: Any) -> Any:
@@ -104,7 +108,7 @@ class Deployment:
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         return self.graphql(
-            "query($r:ID!){logsForRun(runId:$r){... on EventConnection{events{__typename ... on MessageEvent{message} "
+            "query($r:ID!){logsForRun(runId:$r){... on EventConnection{events{__typename ... on MessageEvent{message eventType} "
             "... on ExecutionStepFailureEvent{error{message} failureMetadata{description}} "
             "... on MaterializationEvent{partition assetKey{path} metadataEntries{label ... on IntMetadataEntry{intValue} "
             "... on FloatMetadataEntry{floatValue}}}}}}}",
@@ -135,7 +139,7 @@ class Deployment:
     def ticks(self, sensor: str) -> list[dict[str, Any]]:
         return self.graphql(
             "query($s:SensorSelector!){sensorOrError(sensorSelector:$s){... on Sensor{sensorState{status "
-            "ticks(limit:20){status skipReason runIds error{message}}}}}}",
+            "ticks(limit:20){status timestamp skipReason runIds error{message}}}}}}",
             s={**LOCATION, "sensorName": sensor},
         )["sensorOrError"]["sensorState"]["ticks"]
 
@@ -150,12 +154,17 @@ class Deployment:
             if rest[0] != "Z":
                 children.setdefault(int(rest[1]), []).append(int(stat.parent.name))
         found: set[int] = set()
-        wave = [self.process.pid, *self.known_pids]
+        wave = [self.started.pid, *self.known_pids]
         while wave:
             wave = [child for pid in wave for child in children.get(pid, []) if child not in found]
             found.update(wave)
         self.known_pids |= found
         return found
+
+    def launcher_pid(self) -> int:
+        """Of scripts/dagster.mjs itself, wherever npm and shells are."""
+        (pid,) = [pid for pid in (self.started.pid, *self.descendants()) if b"scripts/dagster.mjs" in _node_arguments(pid)]
+        return pid
 
     def engine_pid(self) -> int | None:
         """The engine's process of the run under way; None when there is none."""
@@ -169,6 +178,15 @@ class Deployment:
         return None
 
 
+def _node_arguments(pid: int) -> bytes:
+    """Empty for what is no node: a shell has the name of the script in its arguments, too."""
+    try:
+        command, _, arguments = Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")
+    except OSError:
+        return b""
+    return arguments if command.rsplit(b"/", 1)[-1] == b"node" else b""
+
+
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -180,58 +198,143 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-def start(directory: Path, *, port: int, sandbox_port: int, wrapper: tuple[str, ...] = (), **more_env: str) -> Deployment:
-    """`wrapper`: a command that starts the given one and waits for it."""
+#: As a script starts something in the background: Ctrl-C is ignored from the beginning.
+IN_BACKGROUND = ("/bin/sh", "-c", 'trap \'\' INT; exec "$0" "$@"')
+COMPANIES, AWARDS = 240, 450
+
+
+def launcher_env(directory: Path, sandbox_port: int, **more_env: str) -> tuple[dict[str, str], dict[str, str]]:
+    """(what the engine is told, all that the launcher gets)"""
     home = directory / "home"
     home.mkdir(exist_ok=True)
-    url = f"http://127.0.0.1:{sandbox_port}"
-    # One entity a call, so that eight partitions need more than a window's quota.
-    batches = {"ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__BATCH_SIZE": "1"}
-    env = {**world_env(url, directory, home / "csv"), **batches, **more_env}
-    launcher_env = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("ENRICHMENT", "DAGSTER"))},
-        **env,
-        "DAGSTER_HOME": str(home),
+    env = {
+        **world_env(f"http://127.0.0.1:{sandbox_port}", directory, home / "csv"),
+        # One entity a call, so that eight partitions need more than a window's quota.
+        "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__BATCH_SIZE": "1",
+        "ENRICHMENT__RUN__LEASE": "5s",
+        "ENRICHMENT_SENSOR_EVERY_S": "5",
+        **more_env,
     }
-    node = shutil.which("node")
-    assert node is not None
-    command = [
-        *wrapper,
-        *(node, str(ROOT / "scripts" / "dagster.mjs")),
-        *("--port", str(port), "--sandbox-port", str(sandbox_port)),
-        *("--speed", "10", "--companies", "400", "--awards", "900"),
-    ]
-    with (directory / "launcher.log").open("ab") as log:
-        process = subprocess.Popen(command, env=launcher_env, stdout=log, stderr=log, start_new_session=True)
-    sandbox = Sandbox(url, home / "csv", directory / "state.sqlite")
-    deployment = Deployment(f"http://127.0.0.1:{port}", sandbox, directory, env, process)
+    rest = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ENRICHMENT", "DAGSTER", "npm_", "VIRTUAL_ENV"))
+    }
+    return env, {**rest, **env, "DAGSTER_HOME": str(home)}
+
+
+def start(directory: Path, how: Callable[[list[str], dict[str, str], Path], "Started"], **more_env: str) -> Deployment:
+    """`how` gets the arguments of `npm run dagster --`, the environment and a file for what is said."""
+    port, sandbox_port = free_port(), free_port()
+    env, all_env = launcher_env(directory, sandbox_port, **more_env)
+    arguments = ["--port", str(port), "--sandbox-port", str(sandbox_port), "--speed", "10"]
+    arguments += ["--companies", str(COMPANIES), "--awards", str(AWARDS)]
+    log = directory / f"launcher-{port}.log"
+    started = how(arguments, all_env, log)
+    sandbox = Sandbox(f"http://127.0.0.1:{sandbox_port}", directory / "home" / "csv", directory / "state.sqlite")
+    deployment = Deployment(f"http://127.0.0.1:{port}", sandbox, directory, env, started, log)
 
     def is_up() -> bool:
-        assert process.poll() is None, (directory / "launcher.log").read_text()
-        return "Dagster is at" in (directory / "launcher.log").read_text()
+        assert is_alive(started.pid), log.read_text()
+        return "Dagster is at" in log.read_text()
 
     wait_until(is_up, timeout_s=150, what="Dagster")
     deployment.descendants()
     return deployment
 
 
-def stop(deployment: Deployment, signal_number: int = signal.SIGINT) -> float:
-    """Seconds it took."""
+@dataclass
+class Started:
+    pid: int
+    #: None when it is no child of ours.
+    process: subprocess.Popen[bytes] | None = None
+    #: Its terminal, when it has one.
+    terminal: int | None = None
+
+
+def directly(arguments: list[str], env: dict[str, str], log: Path) -> Started:
+    node = shutil.which("node")
+    assert node is not None
+    with log.open("ab") as file:
+        command = [*IN_BACKGROUND, node, str(ROOT / "scripts" / "dagster.mjs"), *arguments]
+        process = subprocess.Popen(command, env=env, stdout=file, stderr=file, start_new_session=True)
+    return Started(process.pid, process)
+
+
+def by_a_script_that_ends(arguments: list[str], env: dict[str, str], log: Path) -> Started:
+    """No terminal, no parent, nohup."""
+    script = f'nohup npm run dagster -- "$@" >>{log} 2>&1 </dev/null & echo $!'
+    told = subprocess.run(
+        ["/bin/sh", "-c", script, "script", *arguments],
+        env=env,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+        start_new_session=True,
+    )
+    return Started(int(told.stdout))
+
+
+def in_a_terminal(arguments: list[str], env: dict[str, str], log: Path) -> Started:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execvpe("npm", ["npm", "run", "dagster", "--", *arguments], env)
+
+    def copy() -> None:
+        with log.open("ab", buffering=0) as file:
+            try:
+                while chunk := os.read(terminal, 65_536):
+                    file.write(chunk)
+            except OSError:
+                return
+
+    threading.Thread(target=copy, daemon=True).start()
+    return Started(pid, terminal=terminal)
+
+
+def stop(deployment: Deployment, *, to: int | None = None, signal_number: int = signal.SIGINT) -> float:
+    """Sends the signal and waits until nothing is left that the deployment ever started. Returns seconds."""
     deployment.descendants()
     began = time.monotonic()
-    deployment.process.send_signal(signal_number)
-    deployment.process.wait(timeout=90)
+    os.kill(deployment.started.pid if to is None else to, signal_number)
+    return wait_for_end(deployment, began)
+
+
+def press_ctrl_c(deployment: Deployment) -> float:
+    assert deployment.started.terminal is not None
+    deployment.descendants()
+    began = time.monotonic()
+    os.write(deployment.started.terminal, b"\x03")
+    return wait_for_end(deployment, began)
+
+
+def wait_for_end(deployment: Deployment, began: float) -> float:
+    def is_over() -> bool:
+        if deployment.started.process is not None:
+            deployment.started.process.poll()
+        # What begins while it stops counts, too.
+        deployment.descendants()
+        return not any(is_alive(pid) for pid in (deployment.started.pid, *deployment.known_pids))
+
+    wait_until(is_over, timeout_s=90, what="everything to end")
     return time.monotonic() - began
 
 
+def listens(url: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(url.rsplit(":", 1)[1]))) == 0
+
+
 @contextmanager
-def running(directory: Path) -> Iterator[Deployment]:
-    deployment = start(directory, port=free_port(), sandbox_port=free_port())
+def running(directory: Path, how: Callable[[list[str], dict[str, str], Path], Started], **more_env: str) -> Iterator[Deployment]:
+    deployment = start(directory, how, **more_env)
     try:
         yield deployment
     finally:
-        if deployment.process.poll() is None:
-            stop(deployment)
-        for pid in deployment.known_pids:
-            if is_alive(pid):
-                os.kill(pid, signal.SIGKILL)
+        deployment.descendants()
+        pids = (deployment.started.pid, *deployment.known_pids)
+        if any(is_alive(pid) for pid in pids):
+            try:
+                stop(deployment, signal_number=signal.SIGTERM)
+            except (AssertionError, ProcessLookupError):
+                for pid in filter(is_alive, pids):
+                    os.kill(pid, signal.SIGKILL)

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from dagster_project.lib.config_files import source_ids
 from dagster_project.lib.node import find_node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,20 +107,44 @@ def run_cli(arguments: list[str], env: dict[str, str]) -> Any:
     return json.loads(ended.stdout)
 
 
+#: What these tests are about, and count.
+SOURCES = ("usaspending", "sam_gov", "sbir_gov")
+
+
+def moved_addresses(url: str) -> dict[str, str]:
+    """Variables that point config/sandbox.yaml at a sandbox on another port."""
+    found: dict[str, str] = {}
+
+    def walk(value: Any, path: tuple[str, ...]) -> None:
+        if isinstance(value, dict):
+            for name, member in value.items():
+                walk(member, (*path, str(name)))
+        elif isinstance(value, str) and value.startswith("http://127.0.0.1:8585"):
+            found[f"ENRICHMENT__{'__'.join(path).upper()}"] = value.replace("http://127.0.0.1:8585", url, 1)
+
+    walk(yaml.safe_load((ROOT / "config" / "sandbox.yaml").read_text()), ())
+    assert "ENRICHMENT__CLOCK__SANDBOX_URL" in found
+    return found
+
+
+def switched_off() -> dict[str, str]:
+    others = set(source_ids(ROOT / "config", "sandbox")) - set(SOURCES)
+    return {f"ENRICHMENT__ENRICHMENT_REFRESH__{source.upper()}__ENABLED": "false" for source in others}
+
+
 def world_env(url: str, directory: Path, csv: Path) -> dict[str, str]:
     return {
         "ENRICHMENT_ENV": "sandbox",
         "ENRICHMENT_AWARDS_FILE": str(csv / "award_data_no_abstract.csv"),
         "ENRICHMENT_COMPANIES_FILE": str(csv / "company_data.csv"),
         "ENRICHMENT_RETRY_DELAY_S": "0",
+        # Only where a test is about it: it would come between all others.
+        "ENRICHMENT_DUE_EVERY_S": "0",
         "ENRICHMENT__STATE__PATH": str(directory / "state.sqlite"),
         "ENRICHMENT__WAREHOUSE__PATH": str(directory / "warehouse"),
         "ENRICHMENT__WAREHOUSE__EXPORT_AFTER_RUN": "false",
-        "ENRICHMENT__CLOCK__SANDBOX_URL": url,
-        "ENRICHMENT__ENRICHMENT__USASPENDING__BASE_URL": f"{url}/usaspending",
-        "ENRICHMENT__ENRICHMENT__SAM_GOV__BASE_URL": f"{url}/sam_gov",
-        "ENRICHMENT__ENRICHMENT__SBIR_GOV__BASE_URL": f"{url}/sbir_gov",
-        "ENRICHMENT__ENRICHMENT__SBIR_GOV__OTHER_URLS__FILES": f"{url}/sbir_files",
+        **moved_addresses(url),
+        **switched_off(),
         "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__COHORT__SIZE": "20",
         "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS": quotas(60),
         "ENRICHMENT__ENRICHMENT_REFRESH__USASPENDING__QUOTAS": quotas(120),

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from dagster_project.definitions import build_definitions
+from dagster_project.lib.config_files import source_ids
 from dagster_project.lib.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -34,15 +35,16 @@ def test_assets_and_groups(built):
         "bulk_enrichment": {"sbir_companies", "enriched_sbir_awards"},
         "iterative_enrichment": {
             "enrichment_refresh",
-            "enrichment_coverage/usaspending",
-            "enrichment_coverage/sam_gov",
-            "enrichment_coverage/sbir_gov",
+            *(f"enrichment_coverage/{source}" for source in source_ids(ROOT / "config", "sandbox")),
         },
     }
+    assert {"enrichment_coverage/usaspending", "enrichment_coverage/sam_gov"} <= by_group["iterative_enrichment"]
     refresh = graph.get(dg.AssetKey("enrichment_refresh"))
     assert refresh.partitions_def == dg.DynamicPartitionsDefinition(name="enrichment_source_cohort")
     assert refresh.parent_keys == {dg.AssetKey("sbir_companies"), dg.AssetKey("enriched_sbir_awards")}
     assert refresh.backfill_policy is None, "one run per partition"
+    (asset,) = [one for one in built.assets if dg.AssetKey("enrichment_refresh") in one.keys]
+    assert asset.op.retry_policy is None, "with one, Dagster tries a terminated run again instead of canceling it"
 
 
 def test_jobs_sensors_and_schedules_are_on(built):
@@ -51,6 +53,7 @@ def test_jobs_sensors_and_schedules_are_on(built):
     sensors = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
     assert sensors["post_bulk_enrichment_sensor"] == dg.DefaultSensorStatus.RUNNING
     assert sensors["enrichment_failure_alert_sensor"] == dg.DefaultSensorStatus.RUNNING
+    assert sensors["due_enrichment_sensor"] == dg.DefaultSensorStatus.RUNNING
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
     assert {schedule.default_status for schedule in schedules.values()} == {dg.DefaultScheduleStatus.RUNNING}
     nightly = schedules["nightly_enrichment_refresh_schedule"]
@@ -110,16 +113,3 @@ def test_dagster_definitions_validate_as_a_user_runs_it(tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert "dagster_project" in ended.stderr + ended.stdout
     assert "BetaWarning" not in ended.stderr
-
-
-def test_the_console_script_is_the_engines_command_line():
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT / "src")}
-    command = [sys.executable, "-m", "dagster_project.cli"]
-    shown = subprocess.run([*command, "--help"], env=env, capture_output=True, text=True, timeout=60)
-    assert shown.returncode == 0, shown.stderr
-    assert "--window" in shown.stdout
-    wrong = subprocess.run([*command, "--source", "sam_gv", "--json"], env=env, capture_output=True, text=True, timeout=60)
-    assert wrong.returncode == 2, "its exit code is the engine's"
-    lost = subprocess.run(command, env={**env, "ENRICHMENT_ENGINE_DIR": "/nowhere"}, capture_output=True, text=True, timeout=60)
-    assert lost.returncode == 78
-    assert "ENRICHMENT_ENGINE_DIR" in lost.stderr

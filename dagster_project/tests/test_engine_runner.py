@@ -14,6 +14,7 @@ import pytest
 
 from dagster_project.lib.engine_process import EngineProcess
 from dagster_project.lib.engine_runner import EngineFailed, EngineRunner, SubprocessEngineRunner, make_engine_runner
+from dagster_project.lib.retries import retried
 from dagster_project.lib.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,9 +63,11 @@ def run(tmp_path, instance):
         return runner
 
     def run(script: str, *, retries: int = 0, **given):
-        @dg.asset(retry_policy=dg.RetryPolicy(max_retries=retries) if retries else None)
+        @dg.asset
         def made(context: dg.AssetExecutionContext, engine_runner: dg.ResourceParam[EngineRunner]):
-            yield from engine_runner.run(context, {"mode": "refresh"}).results
+            with retried(context, delay_s=0, max_retries=retries):
+                done = engine_runner.run(context, {"mode": "refresh"})
+            yield from done.results
 
         return dg.materialize([made], instance=instance, resources={"engine_runner": make(script, **given)}, raise_on_error=False)
 
@@ -167,10 +170,31 @@ def test_130_is_interrupted_and_not_tried_again(run):
     assert retries_of(result) == []
 
 
-def test_1_is_tried_again_by_policy(run):
+def test_1_is_tried_again(run):
     result = run("open(); end(1, { why: 'two partitions failed' }); close(); process.exitCode = 1", retries=2)
     assert "two partitions failed" in failure_of(result).description
     assert len(retries_of(result)) == 2
+    error = retries_of(result)[0].step_retry_data.error
+    assert error.cause is not None
+    assert "two partitions failed" in error.cause.message, "why it is tried again is in the event"
+
+
+def test_the_wait_before_another_try_doubles_more_or_less(instance):
+    waits = []
+
+    @dg.asset
+    def made(context: dg.AssetExecutionContext):
+        try:
+            with retried(context, delay_s=30):
+                raise dg.Failure("not today")
+        except dg.RetryRequested as asked:
+            waits.append(asked.seconds_to_wait)
+            raise dg.RetryRequested(max_retries=asked.max_retries, seconds_to_wait=0) from None
+
+    assert not dg.materialize([made], instance=instance, raise_on_error=False).success
+    first, second = waits
+    assert 22 < first < 38
+    assert 44 < second < 76
 
 
 def test_a_silent_worker_is_stopped(run):
@@ -231,7 +255,18 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z" if Path("/proc").is_dir() else True
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return not Path("/proc").is_dir()
+
+
+def is_gone(pid: int) -> bool:
+    """Soon, at least: SIGKILL takes effect when the process is next run."""
+    until = time.monotonic() + 5
+    while alive(pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not alive(pid)
 
 
 def stubborn(tmp_path: Path, *, ignores: str) -> tuple[EngineProcess, int]:
@@ -251,11 +286,8 @@ def test_signals_escalate_and_the_whole_group_ends(tmp_path, ignores, ended_by):
     process, child = stubborn(tmp_path, ignores=ignores)
     code = process.stop(((signal.SIGINT, 0.3), (signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0)))
     assert code == ended_by
-    until = time.monotonic() + 5
-    while alive(child) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not alive(process.pid)
-    assert not alive(child)
+    assert is_gone(process.pid)
+    assert is_gone(child)
 
 
 def test_a_second_interruption_does_not_leave_the_engine_behind(tmp_path, monkeypatch):
@@ -272,8 +304,8 @@ def test_a_second_interruption_does_not_leave_the_engine_behind(tmp_path, monkey
     monkeypatch.setattr(subprocess.Popen, "wait", wait)
     process.stop(((signal.SIGINT, 0.2), (signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0)))
     monkeypatch.undo()
-    assert not alive(process.pid)
-    assert not alive(child)
+    assert is_gone(process.pid)
+    assert is_gone(child)
 
 
 def test_an_interrupted_step_stops_its_worker(run, tmp_path, monkeypatch):
@@ -292,14 +324,11 @@ def test_an_interrupted_step_stops_its_worker(run, tmp_path, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    try:
-        result = run(script)
-    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
-        pass
-    else:
-        assert not result.success
-        assert result.get_asset_materialization_events() == []
-    assert not alive(int(pid_file.read_text()))
+    result = run(script, retries=2)
+    assert not result.success
+    assert result.get_asset_materialization_events() == []
+    assert retries_of(result) == [], "a step with a retry policy would sleep and begin again"
+    assert is_gone(int(pid_file.read_text()))
 
 
 # --- questions outside a step
@@ -337,7 +366,7 @@ def test_a_question_that_takes_too_long_is_ended(run, tmp_path):
     )
     with pytest.raises(EngineFailed, match="did not end within"):
         runner.ask({"mode": "partitions"}, timeout_s=1)
-    assert not alive(int(pid_file.read_text()))
+    assert is_gone(int(pid_file.read_text()))
 
 
 def test_an_engine_that_is_not_installed_fails_at_once(run, tmp_path):

@@ -8,10 +8,10 @@ import pytest
 
 from dagster_project.defs.jobs import coverage_monitor_job
 from dagster_project.defs.schedules import coverage_schedule, nightly_schedule
-from dagster_project.defs.sensors import post_bulk_sensor
+from dagster_project.defs.sensors import due_sensor, post_bulk_sensor
 from dagster_project.lib.engine_runner import EngineFailed, SubprocessEngineRunner, make_engine_runner
 from dagster_project.lib.partition_sync import PARTITIONS_NAME
-from dagster_project.lib.sensor_cursor import read_cursor
+from dagster_project.lib.sensor_cursor import read_cursor, read_due_cursor
 from dagster_project.lib.settings import Settings
 
 BULK = dg.AssetKey("enriched_sbir_awards")
@@ -33,6 +33,7 @@ def listed(partition, **given):
         "planned": True,
         "calls": 1,
         "reason": "due",
+        "after": None,
         "served_by": None,
     }
     return {**row, **given}
@@ -86,6 +87,19 @@ def tick(instance, engine, cursor=None, settings=SETTINGS) -> dg.SensorResult:
     result = post_bulk_sensor(settings)(context)
     assert isinstance(result, dg.SensorResult)
     return result
+
+
+def look(instance, engine, cursor=None, settings=SETTINGS) -> dg.SensorResult:
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"engine_runner": engine})
+    result = due_sensor(settings)(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def later(cursor: str, seconds: float) -> str:
+    """The same cursor after so much time."""
+    read = read_due_cursor(cursor)
+    return replace(read, looked_at=read.looked_at - seconds).dump()
 
 
 def night(instance, engine, settings=SETTINGS, at=NIGHT):
@@ -225,6 +239,92 @@ def test_an_engine_that_cannot_answer_fails_the_tick_and_the_load_is_not_forgott
     with pytest.raises(EngineFailed, match="2 problems"):
         tick(instance, engine)
     assert tick(instance, GivenEngine(*ROWS)).run_requests
+
+
+def test_cohorts_follow_when_the_feed_has_ended(instance):
+    load(instance)
+    engine = GivenEngine(listed("u:change_feed", kind="feed"), listed("u:c1", after="u:change_feed"))
+    first = tick(instance, engine)
+    assert [one.partition_key for one in first.run_requests] == ["u:change_feed"]
+    apply(instance, first)
+    feed = start(instance, first.run_requests[0])
+    second = tick(instance, engine, first.cursor)
+    assert "1 come after u:change_feed" in second.skip_reason.skip_message
+    instance.report_run_failed(feed)
+    third = tick(instance, engine, second.cursor)
+    assert [one.partition_key for one in third.run_requests] == ["u:c1"]
+    assert "followed up" in tick(instance, engine, third.cursor).skip_reason.skip_message
+
+
+# --- what becomes due meanwhile
+
+
+def test_the_day_is_gated_too(instance):
+    assert look(instance, GivenEngine(*ROWS)).skip_reason.skip_message.startswith("WAITING")
+    load(instance)
+    load(instance, ok=False)
+    assert look(instance, GivenEngine(*ROWS)).skip_reason.skip_message.startswith("PAUSED")
+
+
+def test_it_looks_once_an_interval_and_idle_ticks_cost_no_process(instance):
+    load(instance)
+    engine = GivenEngine(*ROWS)
+    first = look(instance, engine)
+    assert "looks again at" in first.skip_reason.skip_message
+    assert engine.asked == 0, "the gate sensor follows up a new load"
+    assert not look(instance, engine, later(first.cursor, 3_500)).run_requests
+    second = look(instance, engine, later(first.cursor, 3_700))
+    assert [one.partition_key for one in second.run_requests] == STALE_FIRST
+    assert {one.tags["enrichment/trigger"] for one in second.run_requests} == {"due"}
+    assert engine.asked == 1
+    assert "looks again at" in look(instance, engine, second.cursor).skip_reason.skip_message
+    third = look(instance, engine, later(second.cursor, 3_700))
+    assert {one.run_key for one in third.run_requests}.isdisjoint(one.run_key for one in second.run_requests)
+
+
+def test_by_day_cohorts_follow_their_feed_within_the_same_look(instance):
+    load(instance)
+    engine = GivenEngine(listed("u:change_feed", kind="feed"), listed("u:c1", after="u:change_feed"))
+    first = look(instance, engine, later(look(instance, engine).cursor, 3_700))
+    assert [one.partition_key for one in first.run_requests] == ["u:change_feed"]
+    feed = start(instance, first.run_requests[0])
+    waits = look(instance, engine, first.cursor)
+    assert "u:change_feed is queued or running" in waits.skip_reason.skip_message
+    assert engine.asked == 1
+    instance.report_run_canceled(feed)
+    after = look(instance, engine, waits.cursor)
+    assert [one.partition_key for one in after.run_requests] == ["u:c1"]
+
+
+def test_by_day_what_failed_rests_and_the_budget_is_that_of_the_day(instance):
+    load(instance)
+    engine = GivenEngine(listed("s:a", calls=4, due=9), listed("s:b", calls=4, due=8), listed("s:c", calls=4, due=7))
+    settings = replace(SETTINGS, call_budget=7)
+    by_night = night(instance, engine, settings)
+    assert [one.partition_key for one in by_night] == ["s:a", "s:b"]
+    start(instance, by_night[0], status=dg.DagsterRunStatus.FAILURE)
+    by_day = look(instance, engine, later(look(instance, engine, settings=settings).cursor, 3_700), settings)
+    assert [one.partition_key for one in by_day.run_requests] == ["s:b"], "s:a has failed; 4 of 7 calls are gone"
+
+
+def test_by_day_more_than_a_tick_takes_comes_with_the_next_ones(instance):
+    load(instance)
+    engine = GivenEngine(*ROWS)
+    settings = replace(SETTINGS, requests_per_tick=3)
+    first = look(instance, engine, later(look(instance, engine).cursor, 3_700), settings)
+    for request in first.run_requests:
+        start(instance, request, status=dg.DagsterRunStatus.SUCCESS)
+    second = look(instance, engine, first.cursor, settings)
+    assert [one.partition_key for one in [*first.run_requests, *second.run_requests]] == STALE_FIRST
+
+
+def test_the_day_can_be_left_to_the_night(instance):
+    off = replace(SETTINGS, due_every_s=0)
+    assert due_sensor(off).default_status == dg.DefaultSensorStatus.STOPPED
+    load(instance)
+    rows = (listed("u:change_feed", kind="feed"), listed("u:c1", after="u:change_feed"))
+    assert [one.partition_key for one in night(instance, GivenEngine(*rows), off)] == ["u:change_feed", "u:c1"]
+    assert [one.partition_key for one in night(instance, GivenEngine(*rows))] == ["u:change_feed"]
 
 
 # --- schedule

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dagster_project.lib.config_files import credential_variables, source_ids
+from dagster_project.lib.config_files import credential_variables, enabled_source_ids, source_ids
 from dagster_project.lib.engine_runner import EngineRun, SubprocessEngineRunner, make_engine_runner
 from dagster_project.lib.environment import engine_environment
 from dagster_project.lib.node import NodeNotFound, find_node
@@ -55,6 +55,18 @@ def test_the_worker_gets_what_it_needs_and_no_other_secret():
     }
     env = engine_environment(variables, allowed=["SAM_GOV_API_KEY", "MINE", "NOT_SET"])
     assert set(env) == {"PATH", "LC_ALL", "ENRICHMENT__RUN__MAX_CALLS", "SAM_GOV_API_KEY", "MINE"}
+
+
+def test_enabled_sources_by_the_last_layer_that_says(tmp_path):
+    (tmp_path / "base.yaml").write_text(
+        "enrichment: {a: {}, b: {}, c: {}, d: {}}\n"
+        "enrichment_refresh: {a: {enabled: true}, b: {enabled: true}, c: {enabled: false}, d: {cadence: 1d}}\n"
+    )
+    (tmp_path / "dev.yaml").write_text("enrichment_refresh: {b: {enabled: false}}\n")
+    assert enabled_source_ids(tmp_path, "dev", {}) == ("a",)
+    assert enabled_source_ids(tmp_path, "prod", {}) == ("a", "b")
+    overrides = {"ENRICHMENT__ENRICHMENT_REFRESH__C__ENABLED": "true", "ENRICHMENT__ENRICHMENT_REFRESH__A__ENABLED": "false"}
+    assert enabled_source_ids(tmp_path, "dev", overrides) == ("c",)
 
 
 def test_names_of_credentials_come_from_every_layer(tmp_path):

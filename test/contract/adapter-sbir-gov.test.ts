@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { PopulationFile } from '../../ts/adapters/adapter.ts'
 import { sbirGov } from '../../ts/adapters/sbir-gov.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
@@ -66,7 +67,8 @@ const COMPANY: Entity = {
 function withAttributes(entity: Entity, attributes: JsonObject): Entity {
   return { ...entity, attributes: { ...entity.attributes, ...attributes } }
 }
-const recordOf = (entity: Entity): JsonObject => sbirGov.file!.record(entity, CONTEXT)
+const bulkFile = sbirGov.file as PopulationFile
+const recordOf = (entity: Entity): JsonObject => bulkFile.record(entity, CONTEXT)
 
 /** Every recording with its class as an answer of the JSON API; null for what is no answer. A new file fails the test. */
 const EXPECTED: Readonly<Record<string, ResponseClass | null>> = {
@@ -212,13 +214,13 @@ adapterSuite(sbirGov, {
 describe('sbir_gov', () => {
   it('asks for the file on the other host, with what is known of the last one', () => {
     const validators = { etag: '"abc"', lastModified: 'Sat, 01 Aug 2026 00:00:00 GMT' }
-    expect(sbirGov.file!.request(validators, CONTEXT)).toMatchObject({
+    expect(bulkFile.request(validators, CONTEXT)).toMatchObject({
       base: 'files',
       expect: 'file',
       validators,
       path: '/mod_awarddatapublic_no_abstract/award_data_no_abstract.csv',
     })
-    expect(sbirGov.file!.request(validators, { ...CONTEXT, options: { bulk_file: 'with_abstract' } }).path).toBe(
+    expect(bulkFile.request(validators, { ...CONTEXT, options: { bulk_file: 'with_abstract' } }).path).toBe(
       '/mod_awarddatapublic/award_data.csv',
     )
   })
@@ -263,7 +265,7 @@ describe.skipIf(!hasRecordings(PROVIDER))('sbir_gov against recordings', () => {
   it('asks for the file that was reported', () => {
     const facts = recording(PROVIDER, 'bulk_csv_http_facts') as { no_abstract: { url: string }; with_abstract: { url: string } }
     const request = (bulk_file: string): string =>
-      `https://data.www.sbir.gov${sbirGov.file!.request({ etag: null, lastModified: null }, { ...CONTEXT, options: { bulk_file } }).path}`
+      `https://data.www.sbir.gov${bulkFile.request({ etag: null, lastModified: null }, { ...CONTEXT, options: { bulk_file } }).path}`
     expect(request('no_abstract')).toBe(facts.no_abstract.url)
     expect(request('with_abstract')).toBe(facts.with_abstract.url)
   })

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { AdapterContext, Answer, FeedItem, SourceAdapter, Target } from '../../ts/adapters/adapter.ts'
+import type { AdapterContext, Answer, FeedItem, Resolution, SourceAdapter, Target } from '../../ts/adapters/adapter.ts'
 import { MalformedAnswer } from '../../ts/adapters/shared/malformed.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../ts/model/json.ts'
@@ -39,8 +39,12 @@ export type ChangedPair = RecordPair & { readonly path: string }
 export type SuiteInput = {
   /** At least one that the source can be asked about. */
   readonly exampleEntities: readonly Entity[]
-  /** Keys under which the source may know the examples, to try requests by them too. */
+  /** Keys under which the source may know the examples, to try requests by them too. Needed when `identityRequired`. */
   readonly providerKeys?: Readonly<Record<string, string>>
+  /** Entities whose identity is looked for, when these are not the examples (companies that lead to patents). */
+  readonly resolveEntities?: readonly Entity[]
+  /** Records of the sources that the adapter `reads`, by entity key. */
+  readonly related?: Readonly<Record<string, Readonly<Record<string, JsonObject>>>>
   readonly options?: JsonObject
   readonly recordings?: readonly RecordedCase[]
   readonly errors?: readonly ErrorCase[]
@@ -59,9 +63,18 @@ function deepFreeze<T>(value: T): T {
   return value
 }
 
-/** Every call that the adapter can describe for the targets. */
-function requestsOf(adapter: SourceAdapter, targets: readonly Target[], context: AdapterContext): RequestSpec[] {
+/** Every call that the adapter can describe for the targets; `seekers` are those whose identity is looked for. */
+function requestsOf(
+  adapter: SourceAdapter,
+  targets: readonly Target[],
+  context: AdapterContext,
+  seekers: readonly Target[] = [],
+): RequestSpec[] {
   const requests = [adapter.probe(context)]
+  for (const target of seekers) {
+    const request = adapter.resolve?.request([], target, context) ?? null
+    if (request !== null) requests.push(request)
+  }
   for (const target of targets) {
     if (adapter.lookup !== undefined) requests.push(adapter.lookup.request(target, context))
     for (const group of adapter.batch?.groups(target, context) ?? [])
@@ -94,7 +107,14 @@ function parseAll(
   }
   const { lookup, batch, feed } = adapter
   for (const target of targets) {
-    if (lookup !== undefined) attempt(() => [lookup.parse(view, target, context)])
+    if (lookup !== undefined)
+      attempt(() => {
+        // The same answer to every request of a look-up that takes several.
+        const views = [view]
+        while (views.length < MAX_REQUESTS && (lookup.more?.(views, target, context) ?? null) !== null) views.push(view)
+        expect(views.length, 'a look-up asks without end').toBeLessThan(MAX_REQUESTS)
+        return [lookup.parse(view, target, context, views.slice(0, -1))]
+      })
     for (const group of batch?.groups(target, context) ?? [])
       attempt(() => batch!.parse(view, [target], group, null, context).answers)
   }
@@ -113,6 +133,35 @@ function parseAll(
     )
   }
   return answers
+}
+
+const MAX_REQUESTS = 20
+
+function checkResolution({ candidates, discovered = [] }: Resolution): void {
+  for (const { providerKey, method, confidence } of candidates) {
+    expect(providerKey).not.toBe('')
+    expect(method).toMatch(/^[a-z][a-z0-9_+]*$/)
+    expect(confidence).toBeGreaterThanOrEqual(0)
+    expect(confidence).toBeLessThanOrEqual(1)
+  }
+  expect(new Set(candidates.map(({ providerKey }) => providerKey)).size, 'a candidate comes twice').toBe(candidates.length)
+  for (const { kind, key } of discovered) {
+    expect(ENTITY_KINDS).toContain(kind)
+    expect(key).not.toBe('')
+  }
+}
+
+/** The same answer to every question about an identity. */
+function followResolution(adapter: SourceAdapter, view: ResponseView, target: Target, context: AdapterContext): void {
+  const resolve = adapter.resolve!
+  const views: ResponseView[] = []
+  try {
+    while (views.length < MAX_REQUESTS && resolve.request(views, target, context) !== null) views.push(view)
+    expect(views.length, 'it asks without end').toBeLessThan(MAX_REQUESTS)
+    checkResolution(resolve.parse(views, target, context))
+  } catch (error) {
+    onlyMalformed(error)
+  }
 }
 
 function onlyMalformed(error: unknown): void {
@@ -174,14 +223,29 @@ export function adapterSuite(adapter: SourceAdapter, input: SuiteInput): void {
     options: input.options ?? (adapter.options.parse({}) as JsonObject),
   })
   const askable = exampleEntities.filter((entity) => adapter.unresolvable(entity) === null)
+  const targetOf = (entity: Entity, providerKey: string | null): Target => ({
+    entity,
+    providerKey,
+    validators: NO_VALIDATORS,
+    ...(input.related?.[entity.key] === undefined ? {} : { related: input.related[entity.key]! }),
+  })
   const targets: readonly Target[] = deepFreeze(
     askable.flatMap((entity): Target[] => {
       const known = providerKeys[entity.key]
-      const unknown: Target = { entity, providerKey: null, validators: NO_VALIDATORS }
-      return known === undefined ? [unknown] : [unknown, { entity, providerKey: known, validators: NO_VALIDATORS }]
+      // The engine never asks such a source about an entity whose identity it does not have.
+      const unknown = adapter.identityRequired === true ? [] : [targetOf(entity, null)]
+      return known === undefined ? unknown : [...unknown, targetOf(entity, known)]
     }),
   )
-  const requests = requestsOf(adapter, targets, context)
+  const { resolve } = adapter
+  const seekers: readonly Target[] = deepFreeze(
+    resolve === undefined
+      ? []
+      : (input.resolveEntities ?? exampleEntities)
+          .filter((entity) => resolve.unresolvable(entity) === null)
+          .map((entity) => targetOf(entity, null)),
+  )
+  const requests = requestsOf(adapter, targets, context, seekers)
   const labelled = (label: string): RequestSpec => {
     const request = requests.find((candidate) => candidate.label === label)
     return request ?? { method: 'GET', path: '/', label }
@@ -224,6 +288,7 @@ export function adapterSuite(adapter: SourceAdapter, input: SuiteInput): void {
     describe('places entities', () => {
       it('can be asked about at least one example', () => {
         expect(askable.length).toBeGreaterThan(0)
+        expect(targets.length, 'give providerKeys: the source needs an identity').toBeGreaterThan(0)
       })
 
       it('gives each a valid cohort, always the same, and a date or none', () => {
@@ -248,15 +313,57 @@ export function adapterSuite(adapter: SourceAdapter, input: SuiteInput): void {
             if (reason !== null) return
             const name = adapter.cohort.name(entity)
             expect(isCohortName(adapter.cohort.numbered ? `${name}_0001` : name), name).toBe(true)
-            expect(() => requestsOf(adapter, [{ entity, providerKey: null, validators: NO_VALIDATORS }], context)).not.toThrow()
+            const providerKey = adapter.identityRequired === true ? (Object.values(providerKeys)[0] ?? null) : null
+            expect(() => requestsOf(adapter, [{ entity, providerKey, validators: NO_VALIDATORS }], context)).not.toThrow()
           }),
         )
       })
     })
 
+    if (resolve !== undefined) {
+      describe('finds identities', () => {
+        it('of entities of kinds that exist, in a valid cohort', () => {
+          expect(resolve.entityKinds.length).toBeGreaterThan(0)
+          for (const kind of resolve.entityKinds) expect(ENTITY_KINDS).toContain(kind)
+          expect(isCohortName(`${resolve.cohort}_0001`)).toBe(true)
+          expect(Number.isInteger(resolve.version) && resolve.version >= 1).toBe(true)
+          expect(seekers.length, 'no example can be resolved').toBeGreaterThan(0)
+        })
+
+        it('of entities with empty and odd attributes, or says why not', () => {
+          const attribute = fc.oneof(fc.constant(null), fc.string(), fc.double(), fc.jsonValue() as fc.Arbitrary<JsonValue>)
+          const names = [...new Set(seekers.flatMap(({ entity }) => Object.keys(entity.attributes)))]
+          const kinds = fc.constantFrom(...resolve.entityKinds)
+          fc.assert(
+            fc.property(kinds, fc.record(Object.fromEntries(names.map((name) => [name, attribute]))), (kind, attributes) => {
+              const entity: Entity = { kind, key: 'k', attributes: attributes as JsonObject, aliases: [] }
+              const reason = resolve.unresolvable(entity)
+              if (reason !== null) {
+                expect(reason).not.toBe('')
+                return
+              }
+              const target = { entity, providerKey: null, validators: NO_VALIDATORS }
+              if (resolve.request([], target, context) === null) checkResolution(resolve.parse([], target, context))
+            }),
+          )
+        })
+
+        it('from no answer that makes sense, whatever comes back, in bounded questions', () => {
+          const anyView = fc.record({ status: fc.constantFrom(200, 404), body: fc.jsonValue() as fc.Arbitrary<JsonValue> })
+          fc.assert(
+            fc.property(anyView, (parts) => {
+              for (const target of seekers) followResolution(adapter, viewOf(parts), target, context)
+            }),
+          )
+          for (const { view } of recordings)
+            if (view.json !== undefined) for (const target of seekers) followResolution(adapter, view, target, context)
+        })
+      })
+    }
+
     describe('describes requests', () => {
       it('twice the same, without touching what it was given', () => {
-        expect(requestsOf(adapter, targets, context)).toEqual(requests)
+        expect(requestsOf(adapter, targets, context, seekers)).toEqual(requests)
       })
 
       it('relative to the base URL, encoded, with a label and without secrets', () => {

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Entity } from '../../ts/model/entity.ts'
-import type { Placement } from '../../ts/stores/store.ts'
+import { DAY_MS } from '../../ts/model/time.ts'
+import type { Placement, Placer, Store } from '../../ts/stores/store.ts'
 import {
   COHORT,
   commitRows,
   company,
   entry,
+  identity,
   JUDGE,
   keysOf,
   list,
@@ -18,6 +20,8 @@ import {
   upsert,
 } from './store-fixtures.ts'
 import type { Open } from './store-suite.ts'
+
+const ALL_OF_KNOWN = { source: SOURCE, cohort: 'known_0001', notAttemptedSince: null, limit: null } as const
 
 /** Cohorts of two, numbered, as a placer of the engine fills them. */
 function numbering(size = 2): (entity: Entity) => Placement {
@@ -187,6 +191,130 @@ export function assignSuite(open: Open): void {
       await store.assign(SOURCE, ['company'], byUei, NOW)
       const second = await store.changeCounters()
       for (const [key, count] of second) expect(count).toBeGreaterThan(first.get(key)!)
+    })
+
+    describe('by identity', () => {
+      const RULE = 'at least 0.8'
+      /** Askable by an identity of at least `least`; one that has its place keeps it. */
+      const placer =
+        (least = 0.8): Placer =>
+        (_entity, found = null, current = null) =>
+          found === null
+            ? { cohort: 'unresolved', unresolvable: 'no identity' }
+            : found.confidence < least
+              ? { cohort: 'unresolved', unresolvable: `only ${found.confidence}` }
+              : { cohort: current ?? 'known_0001', unresolvable: null }
+      const assign = (store: Store, least = 0.8, rule = RULE): Promise<number> =>
+        store.assign(SOURCE, ['company'], placer(least), NOW, rule)
+
+      it('hands in the stored identity, and offers a row again when one is written or cleared', async () => {
+        const store = await open()
+        const [a, b] = await seed(store, ['A', 'B'])
+        await store.putIdentities([identity(a!)])
+        expect(await assign(store)).toBe(2)
+        expect(await rowOf(store, a!)).toMatchObject({ cohort: 'known_0001', outcome: null, error: null })
+        expect(await rowOf(store, b!)).toMatchObject({ cohort: 'unresolved', outcome: 'skipped', error: 'no identity' })
+        expect(await assign(store)).toBe(0)
+        await store.putIdentities([identity(b!, { confidence: 0.5 })])
+        expect(await assign(store)).toBe(0)
+        expect((await rowOf(store, b!)).error).toBe('only 0.5')
+        await store.putIdentities([identity(b!, { confidence: 0.8 })])
+        expect(await assign(store)).toBe(1)
+        expect(await rowOf(store, b!)).toMatchObject({ cohort: 'known_0001', outcome: null, error: null })
+        expect(await store.partitionStats(SOURCE, JUDGE)).toMatchObject([{ cohort: 'known_0001', due: 2, unresolved: 0 }])
+        await store.clearIdentity(SOURCE, b!)
+        await assign(store)
+        // It was never asked about, but had its place: there it stays.
+        expect(await rowOf(store, b!)).toMatchObject({ cohort: 'known_0001', outcome: 'skipped', error: 'no identity' })
+        expect(await keysOf(store.workItems({ ...ALL_OF_KNOWN, select: 'all' }, JUDGE))).toEqual(['A'])
+      })
+
+      it('sets a row aside that was asked about, keeps what is known of it, and has it asked about at once when it counts again', async () => {
+        const store = await open()
+        const [a] = await seed(store, ['A'])
+        await store.putIdentities([identity(a!)])
+        await assign(store)
+        const later = NOW + 3 * DAY_MS
+        await commitRows(store, [entry(a!, { cohort: 'known_0001' })], {}, `${SOURCE}:known_0001`)
+        await store.addPending([pendingChange(a!)])
+        await store.clearIdentity(SOURCE, a!)
+        await assign(store)
+        const aside = await rowOf(store, a!)
+        expect(aside).toMatchObject({
+          cohort: 'known_0001',
+          outcome: 'skipped',
+          errorClass: 'unresolved',
+          error: 'no identity',
+          lastAttemptAt: NOW,
+          payloadHash: 'hash-1',
+          attempts: 1,
+          pendingSince: NOW,
+        })
+        const [stats] = await store.partitionStats(SOURCE, { ...JUDGE, now: later })
+        expect(stats).toMatchObject({
+          population: 1,
+          due: 0,
+          stale: 0,
+          fresh: 0,
+          unresolved: 1,
+          pending: 1,
+          newestAttemptAt: NOW,
+        })
+        expect(await keysOf(store.workItems({ ...ALL_OF_KNOWN, select: 'due' }, { ...JUDGE, now: later }))).toEqual([])
+        expect((await store.unresolved(SOURCE, 9)).map((item) => [item.entity.key, item.entry.error, item.identity])).toEqual([
+          ['A', 'no identity', null],
+        ])
+
+        await store.putIdentities([identity(a!, { providerKey: 'other' })])
+        expect(await assign(store)).toBe(1)
+        expect(await rowOf(store, a!)).toEqual({
+          ...aside,
+          outcome: null,
+          errorClass: null,
+          error: null,
+          lastSuccessAt: null,
+        })
+        expect(await keysOf(store.workItems({ ...ALL_OF_KNOWN, select: 'due' }, JUDGE))).toEqual(['A'])
+        expect(await store.unresolved(SOURCE, 9)).toEqual([])
+      })
+
+      it('judges every row anew by another rule, and none by the same', async () => {
+        const store = await open()
+        const [a, b] = await seed(store, ['A', 'B'])
+        await store.putIdentities([identity(a!, { confidence: 0.9 }), identity(b!, { confidence: 0.6 })])
+        await assign(store)
+        expect(await assign(store, 0.5)).toBe(0)
+        expect(await assign(store, 0.5, 'at least 0.5')).toBe(1)
+        expect(await keysOf(store.workItems({ ...ALL_OF_KNOWN, select: 'all' }, JUDGE))).toEqual(['A', 'B'])
+        await assign(store, 0.95, 'at least 0.95')
+        expect((await store.unresolved(SOURCE, 9)).map(({ entry: row }) => row.error)).toEqual(['only 0.9', 'only 0.6'])
+        expect(await store.unresolved(SOURCE, 1)).toHaveLength(1)
+      })
+
+      it('follows identities of commits, and those of other sources not at all', async () => {
+        const store = await open()
+        const [a] = await seed(store, ['A'])
+        await assign(store)
+        await store.putIdentities([identity(a!, { source: 'usaspending' })])
+        expect(await assign(store)).toBe(0)
+        await commitRows(store, [], { identities: [identity(a!)] }, `${SOURCE}_identity:name_batch_0001`)
+        expect(await assign(store)).toBe(1)
+        expect((await rowOf(store, a!)).cohort).toBe('known_0001')
+      })
+
+      it('tells the placer the cohort that a row has, so that it takes no second place', async () => {
+        const store = await open()
+        const refs = await seed(store, ['A', 'B', 'C'])
+        await store.putIdentities(refs.map((ref) => identity(ref)))
+        await assign(store)
+        const told: (string | null | undefined)[] = []
+        const place: Placer = (_entity, _identity, current) => {
+          told.push(current)
+          return { cohort: current ?? 'none', unresolvable: null }
+        }
+        expect(await store.assign(SOURCE, ['company'], place, NOW, 'another rule')).toBe(0)
+        expect(told).toEqual(['known_0001', 'known_0001', 'known_0001'])
+      })
     })
   })
 }

@@ -43,6 +43,19 @@ export function pendingSuite(open: Open): void {
       expect((await rowOf(store, a!)).pendingSince).toBeNull()
     })
 
+    it('ends the wait of a row that could not be told apart, but not the back-off of one that fails', async () => {
+      const store = await open()
+      const [a, b] = await seedAssigned(store, ['A', 'B'])
+      const wait = { nextAttemptAt: NOW + 1000 }
+      await commitRows(store, [
+        entry(a!, { ...wait, outcome: 'skipped', lastSuccessAt: null, errorClass: 'ambiguous' }),
+        failed(b!, wait),
+      ])
+      await store.addPending([pendingChange(a!, { at: NOW + 1 }), pendingChange(b!, { at: NOW + 1 })])
+      expect([(await rowOf(store, a!)).nextAttemptAt, (await rowOf(store, b!)).nextAttemptAt]).toEqual([null, NOW + 1000])
+      expect(await store.partitionStats(SOURCE, JUDGE)).toMatchObject([{ due: 1, backingOff: 1 }])
+    })
+
     it('makes the row due at once and stale until a success closes it', async () => {
       const store = await open()
       const [a] = await seedAssigned(store, ['A'])

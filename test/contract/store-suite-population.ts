@@ -129,6 +129,14 @@ export function populationSuite(open: Open): void {
       expect(await store.seenBy(refs, 'i2')).toEqual(new Set([entityId(company('B'))]))
     })
 
+    it('takes in what no ingest saw without forgetting what ingests saw', async () => {
+      const store = await open()
+      await store.upsertEntities([upsert(company('A'))], 'i1', NOW)
+      for (let index = 0; index < SIGHTINGS_KEPT + 1; index += 1)
+        expect(await store.upsertEntities([upsert(company(`D${index}`))], null, NOW)).toMatchObject({ added: 1 })
+      expect(await store.seenBy([company('A'), company('D0')], 'i1')).toEqual(new Set([entityId(company('A'))]))
+    })
+
     it('keeps JSON as it is: __proto__ members, deep values, odd characters, large integers', async () => {
       const store = await open()
       const text =

@@ -237,4 +237,46 @@ export function quotaSuite(open: Open): void {
       })
     })
   })
+
+  describe('quotas that count credits', () => {
+    const CREDITS: QuotaRule = { ...DAILY, limit: 10, unit: 'credit' }
+    const spend = (store: Store, rules: readonly QuotaRule[], credits: number | undefined, now = NOW): Promise<QuotaAnswer> =>
+      store.acquireQuota(rules, 'holder', LEASE, at(0), now, credits)
+
+    it('take what a request costs, one unless said, and grant only what is left', async () => {
+      const store = await open()
+      expect((await spend(store, [CREDITS], 7)).granted).toBe(true)
+      expect((await spend(store, [CREDITS], undefined)).granted).toBe(true)
+      expect(await usedOf(store, CREDITS)).toBe(8)
+      expect(await spend(store, [CREDITS], 3)).toMatchObject({ granted: false, rule: CREDITS, waitMs: 21 * HOUR_MS })
+      expect((await spend(store, [CREDITS], 2)).granted).toBe(true)
+      expect((await spend(store, [CREDITS], 3, NOW + DAY_MS)).granted).toBe(true)
+    })
+
+    it('take nothing of a request that is free, even when all is spent', async () => {
+      const store = await open()
+      await spend(store, [CREDITS], 10)
+      expect((await spend(store, [CREDITS], 1)).granted).toBe(false)
+      expect((await spend(store, [CREDITS], 0)).granted).toBe(true)
+      expect(await usedOf(store, CREDITS)).toBe(10)
+    })
+
+    it('are counted apart from requests of the same period, and given back in full', async () => {
+      const store = await open()
+      const answer = await spend(store, [CREDITS, DAILY], 4)
+      if (!answer.granted) throw new Error('refused')
+      expect([await usedOf(store, CREDITS), await usedOf(store, DAILY)]).toEqual([4, 1])
+      await store.refundQuota(answer.grant, at(1))
+      expect([await usedOf(store, CREDITS), await usedOf(store, DAILY)]).toEqual([0, 0])
+      await store.refundQuota(answer.grant, at(1))
+      expect(await usedOf(store, CREDITS)).toBe(0)
+    })
+
+    it('let a request through that costs more than all there is, once the window is unspent', async () => {
+      const store = await open()
+      await spend(store, [CREDITS], 1)
+      expect((await spend(store, [CREDITS], 50)).granted).toBe(false)
+      expect((await spend(store, [CREDITS], 50, NOW + DAY_MS)).granted).toBe(true)
+    })
+  })
 }

@@ -59,6 +59,18 @@ export function smallSuite(open: Open): void {
       expect(await store.identities({ limit: 9 })).toEqual(all.slice(1))
     })
 
+    it('are listed by who decided and by confidence, and read for many entities at once', async () => {
+      const store = await open()
+      const [a, b, c] = await seedAssigned(store, ['A', 'B', 'C'])
+      const mine = identity(b!, { decidedBy: 'user', confidence: 0.5 })
+      await store.putIdentities([identity(a!), mine, identity(c!, { source: 'usaspending' })])
+      expect(await store.identities({ decidedBy: 'user', limit: 9 })).toEqual([mine])
+      expect(await store.identities({ below: 0.9, limit: 9 })).toEqual([mine])
+      expect(await store.identities({ below: 0.91, limit: 1 })).toEqual([identity(a!)])
+      expect(await store.identitiesOf(SOURCE, [c!, b!, company('none'), a!])).toEqual([mine, identity(a!)])
+      expect(await store.identitiesOf('nobody', [a!])).toEqual([])
+    })
+
     it('of a user stand over computed ones, and give way only to a user', async () => {
       const store = await open()
       const [a] = await seedAssigned(store, ['A'])

@@ -3,6 +3,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse, stringify } from 'yaml'
 import { ADAPTERS } from '../../ts/adapters/registry.ts'
 import { runCli } from '../../ts/cli/app.ts'
 import { errorShape, SHAPES } from '../../ts/cli/json-shapes.ts'
@@ -21,9 +22,21 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'cli-commands-'))
   sandbox = await startSandbox({ seed: 11, companies: 40, awards: 120, port: 0, speed: SPEED })
   await cp(join(REPOSITORY, 'config'), join(home, 'config'), { recursive: true })
-  const file = join(home, 'config', 'sandbox.yaml')
-  await writeFile(file, (await readFile(file, 'utf8')).replaceAll(':8585', `:${sandbox.port}`))
+  for (const name of ['base.yaml', 'sandbox.yaml']) {
+    const file = join(home, 'config', name)
+    await writeFile(file, withThreeSources((await readFile(file, 'utf8')).replaceAll(':8585', `:${sandbox.port}`)))
+  }
 })
+
+/** The sources that between them have every way of asking. */
+function withThreeSources(text: string): string {
+  const layer = parse(text) as Record<string, Record<string, unknown>>
+  for (const section of ['enrichment', 'enrichment_refresh']) {
+    const all = Object.entries(layer[section] ?? {})
+    layer[section] = Object.fromEntries(all.filter(([source]) => ['usaspending', 'sam_gov', 'sbir_gov'].includes(source)))
+  }
+  return stringify(layer)
+}
 afterAll(async () => {
   await sandbox.close()
   await rm(home, { recursive: true, force: true })

@@ -136,7 +136,7 @@ beforeAll(async () => {
     byId: (id: string) => (id === creditRatings.id ? creditRatings : CATALOG.byId(id)),
     ids: [...CATALOG.ids, creditRatings.id],
   }
-  config = await configFor(home.dir, home.sandbox.url, {}, { dir, adapters })
+  config = await configFor(home.dir, home.sandbox.url, {}, { dir, adapters }, ['credit_ratings'])
   engine = await openTestEngine(config, {
     adapters: (id) => (id === creditRatings.id ? creditRatings : adapterById(id)),
     env: (name) => (name === 'RATINGS_TOKEN' ? 'a-token-of-ours' : undefined),

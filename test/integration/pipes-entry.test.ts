@@ -33,6 +33,8 @@ function environment(more: Readonly<Record<string, string>> = {}): Record<string
     ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__COHORT__SIZE: '50',
     ENRICHMENT__ENRICHMENT_REFRESH__USASPENDING__QUOTAS: ample,
     ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS: ample,
+    // On the same key, so under the same quotas.
+    ENRICHMENT__ENRICHMENT_REFRESH__SAM_EXCLUSIONS__QUOTAS: ample,
     ENRICHMENT__ENRICHMENT_REFRESH__SBIR_GOV__QUOTAS: ample,
     ...quotas,
     ...more,
@@ -132,7 +134,9 @@ describe('a working day', () => {
     expect(row.calls).toBe(Math.ceil(row.due / 10))
     const planned = list.partitions.map((one: { planned: boolean }) => one.planned)
     expect(planned.indexOf(false)).toBeGreaterThan(planned.lastIndexOf(true))
-    expect(list.sources.map((one: { source: string }) => one.source).sort()).toEqual(['sam_gov', 'sbir_gov', 'usaspending'])
+    expect(list.sources.map((one: { source: string }) => one.source)).toEqual(
+      expect.arrayContaining(['sam_gov', 'sbir_gov', 'usaspending']),
+    )
     expect(result).toMatchObject({ kind: 'result', mode: 'partitions', exit_code: 0, partitions: keys.length })
   })
 
@@ -298,8 +302,12 @@ describe('ends that are no success', () => {
   test('a day quota that is spent: exit 75 with the seconds until its reset', async () => {
     const day = JSON.stringify([{ limit: 1, per: '1d', resets: 'utc_day' }])
     const step = { ...partition('sam_gov:uei_batch_0003'), extras: { force: true } }
-    await worker(step, { ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS: day })
-    const { code, result } = await worker(step, { ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS: day })
+    const quotas = {
+      ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS: day,
+      ENRICHMENT__ENRICHMENT_REFRESH__SAM_EXCLUSIONS__QUOTAS: day,
+    }
+    await worker(step, quotas)
+    const { code, result } = await worker(step, quotas)
     expect(code).toBe(75)
     expect(result.retry_after_s).toBeGreaterThan(0)
     expect(result.retry_after_s).toBeLessThanOrEqual(86_400)

@@ -64,6 +64,9 @@ class BulkProvider implements FileAccess {
     return { ingestId, whole, rows: rows.size }
   }
 
+  readonly readTable: FileAccess['readTable'] = () => Promise.reject(new Error('this file is loaded, not read'))
+  readonly minRowShare = 0.5
+
   readonly exists: FileAccess['exists'] = (path, bytes) => Promise.resolve(this.disk.get(path)?.rows.size === bytes)
 
   readonly remove: FileAccess['remove'] = (path) => {

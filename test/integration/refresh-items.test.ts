@@ -150,7 +150,7 @@ describe.each(STORES)('refreshing entities over the %s store', (kind) => {
     await world.populate(many)
     for (const id of [...IDS, ...many]) source.provider.poison.add(id)
     const report = await world.run()
-    expect(report.partitions).toMatchObject([{ status: 'done', counts: { items: 235, failed: 235 } }])
+    expect(report.partitions).toMatchObject([{ status: 'failed', code: 'all_failed', counts: { items: 235, failed: 235 } }])
     expect(source.client.requests).toHaveLength(24 + 2 * 32)
     expect((await opened.store.quarantine({ limit: 1_000 })).length).toBe(24 + 32)
   })

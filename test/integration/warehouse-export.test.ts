@@ -118,6 +118,13 @@ describe('what is exported', () => {
       ledgerEntry({ key: 'never', lastAttemptAt: null, lastSuccessAt: null, outcome: null, responseStatus: null, attempts: 0 }),
       ledgerEntry({ key: 'pending', pendingSince: T0 - 1000 }),
       ledgerEntry({ key: 'unresolved', lastAttemptAt: null, lastSuccessAt: null, outcome: 'skipped', error: 'no UEI' }),
+      ledgerEntry({
+        key: 'taken back',
+        lastSuccessAt: T0 - 30 * DAY_MS,
+        outcome: 'skipped',
+        errorClass: 'unresolved',
+        error: 'no identity',
+      }),
     )
     store.touch('sam_gov', 'uei_batch_0001')
     await exportWarehouse(exportDeps(path, store), INCREMENTAL)
@@ -158,6 +165,7 @@ describe('what is exported', () => {
     })
     expect(rows['pending']).toMatchObject({ stale: true, due_at: '2026-11-20 23:59:59', pending_since: '2026-11-20 23:59:59' })
     expect(rows['unresolved']).toMatchObject({ stale: false, due_at: null, error: 'no UEI' })
+    expect(rows['taken back']).toMatchObject({ stale: false, due_at: null, error: 'no identity' })
   })
 
   it('due and stale are those of the engine, at the export and at any later moment', async () => {

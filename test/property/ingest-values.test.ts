@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { normalizeCompanyName, normalizePersonName } from '../../ts/adapters/shared/names.ts'
 import { domainOf } from '../../ts/ingest/domains.ts'
 import { grainKey } from '../../ts/ingest/grain.ts'
-import { normalizeCompanyName, normalizePersonName } from '../../ts/ingest/names.ts'
 import { cleanText, INVALID, readAmount, readDate } from '../../ts/ingest/values.ts'
 import { parseUtcDate } from '../../ts/model/time.ts'
 

@@ -1,7 +1,7 @@
 /** The store's verdicts on rows are those of `ts/refresh/freshness.ts`, which the export and the reports use. */
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type LedgerEntry, OUTCOMES } from '../../ts/model/ledger.ts'
+import { type LedgerEntry, OUTCOMES, UNRESOLVED_ERROR } from '../../ts/model/ledger.ts'
 import { isDue, isStale } from '../../ts/refresh/freshness.ts'
 import { judgeRow, rowState } from '../../ts/stores/row-state.ts'
 import { company, entry } from '../contract/store-fixtures.ts'
@@ -16,6 +16,7 @@ const rows: fc.Arbitrary<LedgerEntry> = fc
     outcome: maybe(fc.constantFrom(...OUTCOMES)),
     nextAttemptAt: maybe(moment),
     pendingSince: maybe(fc.nat(NOW)),
+    errorClass: maybe(fc.constantFrom('ambiguous', 'transient', UNRESOLVED_ERROR)),
   })
   // A success is an attempt.
   .map((facts) => entry(company('A'), { ...facts, lastAttemptAt: facts.lastAttemptAt ?? facts.lastSuccessAt }))

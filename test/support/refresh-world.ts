@@ -63,6 +63,8 @@ export type TestSource = {
 
 const NO_FILES: FileAccess = {
   load: () => Promise.reject(new Error('no files in this test')),
+  readTable: () => Promise.reject(new Error('no files in this test')),
+  minRowShare: 0.5,
   exists: () => Promise.resolve(false),
   remove: () => Promise.resolve(),
   sweep: () => Promise.resolve(),

@@ -166,14 +166,47 @@ export type FeedCapability = {
   answer(item: FeedItem, target: Target, context: AdapterContext): Answer | null
 }
 
+type BulkFile = {
+  /** `located`: the answer to `locate`, where there is one. Throws `MalformedAnswer` when it does not say where the file is. */
+  request(validators: Validators, context: AdapterContext, located?: ResponseView): RequestSpec
+}
+
 /** Everything in one conditional download. The engine ingests it, then compares the entities it names with the ledger. */
-export type FileCapability = {
-  request(validators: Validators, context: AdapterContext): RequestSpec
+export type PopulationFile = BulkFile & {
   /** The loader of `ts/ingest` that reads the file. */
   readonly loader: 'sbir_awards'
   /** What the file says about an entity that it names: the part of its attributes that this source owns. */
   record(entity: Entity, context: AdapterContext): JsonObject
 }
+
+/** A row of a file by our column names; columns that have no name are not read. */
+export type FileRow = Readonly<Record<string, string>>
+
+/** A CSV with a header in a zip archive. It is streamed: neither the archive nor the table is ever in memory as a whole. */
+export type FileTable = {
+  /** Archive member, compared without directories and case: `P_CAGE.CSV`. */
+  readonly member: string
+  /** A table that is larger than this is refused as something else (a zip bomb). */
+  readonly maxBytes: number
+  /** Our name of each column of the header, null for columns that are not read. Throws `MalformedAnswer` for a foreign header. */
+  columns(header: readonly string[]): readonly (string | null)[]
+  /** The provider key that a row is about; null when it has none. */
+  keyOf(row: FileRow): string | null
+}
+
+/**
+ * A file about everybody, in one conditional download, of which only the rows count whose key is an identity of ours. It adds
+ * nothing to the population, so that a file about millions costs rows for our thousands.
+ */
+export type KeyedFile = BulkFile & {
+  /** The page that says where the file is now; asked before the download. */
+  readonly locate?: (context: AdapterContext) => RequestSpec
+  readonly table: FileTable
+  /** What the rows with the target's key say about it; there is at least one. */
+  answer(rows: readonly FileRow[], target: Target, context: AdapterContext): Answer
+}
+
+export type FileCapability = PopulationFile | KeyedFile
 
 export type CredentialSpec = {
   /** Key under `credentials` in the config; its value there is the name of an environment variable. */
@@ -219,6 +252,8 @@ export type SourceAdapter = {
   readonly batch?: BatchCapability
   readonly feed?: FeedCapability
   readonly file?: FileCapability
+  /** Credits a call takes on average with these options, to plan by quotas that count credits; 1 unless said. */
+  readonly creditsPerCall?: (options: JsonObject) => number
   /** A harmless call for `sources check`. */
   readonly probe: (context: AdapterContext) => RequestSpec
   /** What the probe is known to be answered when all is as usual, where that is not a success (an API that is switched off). */

@@ -1,11 +1,35 @@
 /** The adapters there are. A new one is a file beside these and a line here; the config says which sources use it. */
 import { EngineError } from '../model/errors.ts'
 import type { SourceAdapter } from './adapter.ts'
+import { asn } from './asn.ts'
+import { clearbit } from './clearbit.ts'
+import { dlaCage } from './dla-cage.ts'
+import { dns } from './dns.ts'
+import { geoip } from './geoip.ts'
+import { openalex } from './openalex.ts'
+import { openfec } from './openfec.ts'
+import { orcid } from './orcid.ts'
+import { peopleDataLabs } from './people-data-labs.ts'
+import { samExclusions } from './sam-exclusions.ts'
 import { samGov } from './sam-gov.ts'
 import { sbirGov } from './sbir-gov.ts'
 import { usaspending } from './usaspending.ts'
 
-export const ADAPTERS: readonly SourceAdapter[] = [sbirGov, usaspending, samGov]
+export const ADAPTERS: readonly SourceAdapter[] = [
+  sbirGov,
+  usaspending,
+  samGov,
+  samExclusions,
+  dlaCage,
+  orcid,
+  openalex,
+  openfec,
+  asn,
+  dns,
+  geoip,
+  clearbit,
+  peopleDataLabs,
+]
 
 const BY_ID: ReadonlyMap<string, SourceAdapter> = new Map(ADAPTERS.map((adapter) => [adapter.id, adapter]))
 

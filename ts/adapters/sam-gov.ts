@@ -49,4 +49,14 @@ export const samGov: SourceAdapter = {
     '$.registrations[*].sbaBusinessTypes': ['sbaBusinessTypeCode'],
   },
   unordered: [],
+
+  // The code of the main registration is what ties a company to its row in the PUB LOG file.
+  followUps: [
+    {
+      on: ['changed'],
+      paths: ['$.registrations[entityEFTIndicator=].cageCode'],
+      source: 'dla_cage_identity',
+      reason: 'its CAGE code changed at SAM.gov',
+    },
+  ],
 }

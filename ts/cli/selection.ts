@@ -6,6 +6,7 @@ import { EngineError } from '../model/errors.ts'
 import { type PartitionKey, parsePartitionKey, type SourceId } from '../model/keys.ts'
 import type { RefreshRequest } from '../model/plan.ts'
 import type { Window } from '../model/window.ts'
+import { configuredSource, sourceNames } from '../source-names.ts'
 import * as arg from './arguments.ts'
 import { flag, list, text } from './command.ts'
 
@@ -17,7 +18,11 @@ export const SELECTION_OPTIONS = {
   cohort: list('Only this cohort, e.g. award_year_2024', 'COHORT', arg.cohort),
   partition: list('Only this partition, e.g. sam_gov:uei_batch_0001', 'SOURCE:COHORT', arg.partition),
   force: flag('Everything selected, due or not'),
-  limit: text('At most so many entities', 'N', arg.count),
+  limit: text(
+    'At most so many entities; a bulk file, and a change feed named by its partition, are taken whole all the same',
+    'N',
+    arg.count,
+  ),
   'max-calls': text('At most so many calls, over all sources', 'N', arg.count),
 }
 
@@ -58,7 +63,7 @@ export function refreshRequest(args: SelectionArgs, { config }: Pick<LoadedConfi
 
 /** The sources named, each once; empty when none was. Unknown ones are a usage error that says what was likely meant. */
 export function knownSources(names: readonly string[], { config }: Pick<LoadedConfig, 'config'>): readonly SourceId[] {
-  const known = Object.keys(config.enrichment)
+  const known = sourceNames(config)
   for (const name of names) {
     if (known.includes(name)) continue
     throw new EngineError('usage', 'unknown_source', `there is no source "${name}"${didYouMean(name, known)}`, {
@@ -76,5 +81,10 @@ export function knownSource(name: string, loaded: Pick<LoadedConfig, 'config'>):
 /** The sources named, or all. */
 export function sourcesOrAll(names: readonly string[], loaded: Pick<LoadedConfig, 'config'>): readonly SourceId[] {
   const named = knownSources(names, loaded)
-  return named.length === 0 ? Object.keys(loaded.config.enrichment) : named
+  return named.length === 0 ? sourceNames(loaded.config) : named
+}
+
+/** The sources of the configuration that are named, or all; one that finds identities stands for the one it finds them for. */
+export function configuredSources(names: readonly string[], loaded: Pick<LoadedConfig, 'config'>): readonly SourceId[] {
+  return [...new Set(sourcesOrAll(names, loaded).map((name) => configuredSource(loaded.config, name)))]
 }

@@ -21,6 +21,7 @@ export type AdapterFacts = {
     safeParse(value: unknown): { success: true; data: unknown } | { success: false; error: { issues: z.core.$ZodIssue[] } }
   }
   readonly batch?: { readonly maxSize: number } | undefined
+  readonly resolve?: object | undefined
 }
 export type AdapterCatalog = { byId(id: string): AdapterFacts | null; readonly ids: readonly string[] }
 
@@ -61,11 +62,12 @@ export function crossCheck(view: ConfigView, adapters: AdapterCatalog): readonly
     if (options?.success === false)
       problems.push(...problemsOfIssues(options.error.issues, view.tree, ['enrichment', name, 'options'], null))
     checkBatchSize(name, view, adapter, report)
+    checkIdentity(name, view, adapter, report)
   }
   for (const [name, policy] of view.policies) checkPolicy(name, policy, report)
   checkSharedQuotas(view, report)
   checkClock(view, report)
-  checkStatusChanges(view, report)
+  checkStatusChanges(view, namesWithIdentities(view, adapters), report)
   return problems
 }
 
@@ -141,6 +143,22 @@ function checkBatchSize(name: string, view: ConfigView, adapter: AdapterFacts, r
   )
 }
 
+function checkIdentity(name: string, view: ConfigView, adapter: AdapterFacts, report: Report): void {
+  const path = ['enrichment_refresh', name, 'identity']
+  if (adapter.resolve === undefined) {
+    if (view.policies.get(name)?.identity !== undefined)
+      report(path, `is set, but adapter ${adapter.id} finds no identities`, 'remove this block')
+    return
+  }
+  if (view.sourceNames.includes(`${name}_identity`)) {
+    report(
+      ['enrichment', `${name}_identity`],
+      `has the name under which the identities of ${name} are looked for`,
+      'give this source another name',
+    )
+  }
+}
+
 function checkPolicy(name: string, policy: Partial<RefreshPolicyConfig>, report: Report): void {
   const path = ['enrichment_refresh', name]
   if (policy.sla !== undefined && policy.cadence !== undefined && parseDuration(policy.sla)! < parseDuration(policy.cadence)!) {
@@ -148,6 +166,14 @@ function checkPolicy(name: string, policy: Partial<RefreshPolicyConfig>, report:
       [...path, 'sla'],
       `is shorter than cadence (${policy.sla} < ${policy.cadence}): everything would be stale before it is due`,
       'make cadence shorter than sla, so that there is time to refresh in between',
+    )
+  }
+  const { identity } = policy
+  if (identity !== undefined && parseDuration(identity.sla)! < parseDuration(identity.cadence)!) {
+    report(
+      [...path, 'identity', 'sla'],
+      `is shorter than cadence (${identity.sla} < ${identity.cadence})`,
+      'make cadence shorter than sla, so that there is time to look again in between',
     )
   }
   if (policy.retry !== undefined && parseDuration(policy.retry.base_delay)! > parseDuration(policy.retry.max_delay)!) {
@@ -165,6 +191,12 @@ function checkPolicy(name: string, policy: Partial<RefreshPolicyConfig>, report:
         at,
         `is ${quota.per}, too long for a sliding window`,
         'write resets: utc_day or utc_month, as the provider counts it',
+      )
+    if (quota.unit === 'credit' && quota.resets === 'sliding')
+      report(
+        [...path, 'quotas', index, 'unit'],
+        'is credit for a sliding window; credits are counted by day or month',
+        'write resets: utc_day or utc_month, as the provider counts it, or remove unit',
       )
   }
 }
@@ -191,7 +223,7 @@ function checkSharedQuotas(view: ConfigView, report: Report): void {
 
 function quotaText(quotas: RefreshPolicyConfig['quotas'] = []): string {
   return quotas
-    .map((quota) => `${quota.limit}/${parseDuration(quota.per)}/${quota.resets}`)
+    .map((quota) => `${quota.limit}/${parseDuration(quota.per)}/${quota.resets}/${quota.unit ?? 'request'}`)
     .sort()
     .join(' ')
 }
@@ -205,14 +237,22 @@ function checkClock(view: ConfigView, report: Report): void {
     report(['clock', 'sandbox_url'], 'is not on loopback', 'run the sandbox on this machine, e.g. http://127.0.0.1:8585')
 }
 
-function checkStatusChanges(view: ConfigView, report: Report): void {
+/** Sources that events may make due: those registered, and those that look for their identities. */
+function namesWithIdentities(view: ConfigView, adapters: AdapterCatalog): readonly string[] {
+  return view.sourceNames.flatMap((name) => {
+    const adapter = adapters.byId(view.sources.get(name)?.adapter ?? '')
+    return adapter?.resolve === undefined ? [name] : [name, `${name}_identity`]
+  })
+}
+
+function checkStatusChanges(view: ConfigView, sourceNames: readonly string[], report: Report): void {
   for (const [index, rule] of (view.statusChanges ?? []).entries()) {
     for (const key of ['on_source', 'make_due'] as const) {
-      if (view.sourceNames.includes(rule[key])) continue
+      if (sourceNames.includes(rule[key])) continue
       report(
         ['status_changes', index, key],
-        `names no registered source: "${rule[key]}"${didYouMean(rule[key], view.sourceNames)}`,
-        `use one of: ${view.sourceNames.join(', ')}`,
+        `names no registered source: "${rule[key]}"${didYouMean(rule[key], sourceNames)}`,
+        `use one of: ${sourceNames.join(', ')}`,
       )
     }
     if (rule.on_source === rule.make_due) {

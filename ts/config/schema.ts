@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { ENTITY_KINDS, isSourceId } from '../model/keys.ts'
 import { parseDuration } from '../model/time.ts'
+import { embeddedName } from '../runtime/embedded.ts'
 
 const DURATION = /^\d+(?:\.\d+)?(?:ms|s|m|h|d|w)$/
 
@@ -14,15 +15,25 @@ const span = (description: string) =>
     error: 'must be longer than zero; write it as 90s, 15m, 24h or 7d',
   })
 
+const baseUrl = (description: string) =>
+  z
+    .string()
+    .refine((text) => embeddedName(text) !== null || (/^https?:\/\//i.test(text) && URL.canParse(text)), {
+      error: 'is no http(s) URL',
+    })
+    .describe(description)
+
+const share = (description: string) => z.number().min(0).max(1).describe(description)
+
 const positiveInt = (description: string) => z.number().int().positive().describe(description)
 
 export const sourceSchema = z.strictObject({
   adapter: z.string().describe('Which adapter speaks to the source; one of those in ts/adapters/registry.ts'),
-  base_url: z
-    .url({ protocol: /^https?$/, error: 'is no http(s) URL' })
-    .describe('Origin (and path prefix) of the provider; https unless it is on loopback'),
+  base_url: baseUrl(
+    'Origin (and path prefix) of the provider; https unless it is on loopback. `embedded:<name>`: answered inside this process, e.g. embedded:ip-data',
+  ),
   other_urls: z
-    .record(z.string(), z.url({ protocol: /^https?$/, error: 'is no http(s) URL' }))
+    .record(z.string(), baseUrl('As base_url'))
     .default({})
     .describe('Further base URLs that the adapter names, e.g. the host of bulk files'),
   credentials: z
@@ -53,6 +64,24 @@ export const quotaSchema = z.strictObject({
     .enum(['sliding', 'utc_day', 'utc_month'])
     .default('sliding')
     .describe('`sliding`: any window; `utc_day`, `utc_month`: a counter that starts again at that moment'),
+  unit: z
+    .enum(['request', 'credit'])
+    .optional()
+    .describe('What is counted: requests (the default), or what each request costs (only quotas that reset by day or month)'),
+})
+
+export const identitySchema = z.strictObject({
+  enabled: z.boolean().default(true).describe('Whether identities are looked for; those found and decided stay in use'),
+  cadence: span('An identity is looked for again this long after it was last').default('90d'),
+  sla: span('An identity is stale when it was last looked for earlier').default('180d'),
+  min_confidence: share('A match counts from this confidence on; below it waits for a person').default(0.85),
+  min_margin: share('How far a match must be ahead of the next one to count').default(0.05),
+  cohort: z
+    .strictObject({ size: positiveInt('Entities in a cohort of the identity pass').default(500) })
+    .prefault({})
+    .describe('How its entities are grouped into partitions'),
+  max_parallel_requests: positiveInt('Requests of the identity pass in flight at once; default: as the source').optional(),
+  coverage_threshold: share('Share of the entities that must have been looked for in time; below it alerts').default(0.9),
 })
 
 export const refreshSchema = z.strictObject({
@@ -93,6 +122,9 @@ export const refreshSchema = z.strictObject({
     .max(1)
     .default(0.9)
     .describe('Share of the resolvable population that must be fresh; below it alerts'),
+  identity: identitySchema
+    .optional()
+    .describe('How entities are tied to the keys of the source; only for sources whose adapter resolves identities'),
 })
 
 export const configSchema = z.strictObject({
@@ -167,6 +199,10 @@ export const configSchema = z.strictObject({
         .url({ protocol: /^https?$/, error: 'is no http(s) URL' })
         .optional()
         .describe('Where the sandbox runs; required when source is sandbox'),
+      scale_quotas: z
+        .boolean()
+        .default(false)
+        .describe('Shorten sliding quota windows by the speed of the sandbox, which shortens its own by as much'),
     })
     .prefault({})
     .describe('Where the time comes from'),
@@ -202,4 +238,5 @@ export const configSchema = z.strictObject({
 export type Config = z.infer<typeof configSchema>
 export type SourceConfig = z.infer<typeof sourceSchema>
 export type RefreshPolicyConfig = z.infer<typeof refreshSchema>
+export type IdentityPolicyConfig = z.infer<typeof identitySchema>
 export { ENTITY_KINDS }

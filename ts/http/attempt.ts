@@ -107,7 +107,7 @@ export async function attempt(
   stats: CallCounters,
 ): Promise<AttemptOutcome> {
   for (;;) {
-    const slot = await deps.quota.acquire(signal)
+    const slot = await deps.quota.acquire(signal, request.credits)
     stats.quotaWaitMs += slot.waitedMs
     if (slot.kind === 'aborted') return STOPPED
     if (slot.kind === 'refused') return { kind: 'refused', why: 'quota', message: slot.message, until: slot.until }
@@ -150,7 +150,7 @@ async function attemptWithSlot(
       await breaker.settle(entry, { kind: 'undecided', sent: result.sent })
       return STOPPED
     }
-    const classified = classifyFailure(result.failure, result.detail)
+    const classified = classifyFailure(result.failure, result.detail, deps.adapter.hostGone)
     await breaker.settle(entry, isOurs(result.failure) ? { kind: 'undecided', sent: result.sent } : verdictOf(classified))
     return { kind: 'answer', view: null, classified, probe: entry.probe }
   }

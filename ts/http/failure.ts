@@ -61,8 +61,12 @@ const WORDS: Readonly<Record<Failure, string>> = {
   disk: 'the answer could not be written to disk',
 }
 
-/** Damaged and oversized answers will be the same next time; all else may pass. `detail` is a code or a size, never content. */
-export function classifyFailure(failure: Failure, detail: string): Classified {
+/**
+ * Damaged and oversized answers will be the same next time; all else may pass. `detail` is a code or a size, never content.
+ * `hostGone`: the provider is known to be gone for good, so a host name that does not exist is no passing trouble.
+ */
+export function classifyFailure(failure: Failure, detail: string, hostGone?: string): Classified {
+  if (hostGone !== undefined && failure === 'dns' && detail === 'ENOTFOUND') return { class: 'source_down', reason: hostGone }
   const reason = detail === '' ? WORDS[failure] : `${WORDS[failure]} (${detail})`
   if (failure === 'bad_request') return { class: 'invalid_request', reason }
   if (failure === 'too_large' || failure === 'bad_encoding' || failure === 'bad_response') return { class: 'malformed', reason }

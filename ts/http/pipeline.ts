@@ -18,6 +18,7 @@ import type { SourceId } from '../model/keys.ts'
 import type { Classified } from '../model/response.ts'
 import type { DurationMs } from '../model/time.ts'
 import { parseDuration } from '../model/time.ts'
+import type { EmbeddedProviders } from '../runtime/embedded.ts'
 import type { Clock, CrashPoints, Logger, Random } from '../runtime/ports.ts'
 import type { Scrubber } from '../runtime/scrub.ts'
 import type { Store } from '../stores/store.ts'
@@ -54,6 +55,8 @@ export type SourceClientDeps = {
   readonly crashPoints: CrashPoints
   readonly budget: CallBudget
   readonly downloadDir: string
+  /** Who answers requests to `embedded:<name>`; nobody unless given. */
+  readonly embedded?: EmbeddedProviders
 }
 
 export type ClosableSourceClient = SourceClient & { close(): Promise<void> }
@@ -133,6 +136,7 @@ export function createSourceClient(deps: SourceClientDeps): ClosableSourceClient
     scrubber: deps.secrets,
     crashPoints,
     logger,
+    embedded: deps.embedded ?? {},
   })
   const buildRequest = createRequestBuilder({
     source,

@@ -21,7 +21,7 @@ const EXHAUSTED_FALLBACK_MS: DurationMs = 15 * 60_000
 /** The source's quotas as the store keeps them. */
 export function quotaRules(source: SourceId, policy: Pick<RefreshPolicyConfig, 'quotas' | 'quota_partition'>): QuotaRule[] {
   const quotaPartition = policy.quota_partition ?? source
-  return policy.quotas.map(({ limit, per, resets }) => {
+  return policy.quotas.map(({ limit, per, resets, unit }) => {
     const perMs = parseDuration(per)
     if (perMs === null || perMs <= 0) {
       throw new EngineError(
@@ -32,7 +32,7 @@ export function quotaRules(source: SourceId, policy: Pick<RefreshPolicyConfig, '
     }
     return resets === 'sliding'
       ? { quotaPartition, kind: 'slots', limit, perMs }
-      : { quotaPartition, kind: 'counter', limit, perMs, resets }
+      : { quotaPartition, kind: 'counter', limit, perMs, resets, ...(unit === 'credit' ? { unit } : {}) }
   })
 }
 
@@ -44,8 +44,8 @@ export type QuotaOutcome =
 export type Quota = {
   /** How long a slot is held when its holder dies: twice the hard deadline of a request. */
   readonly leaseMs: DurationMs
-  /** One unit of every rule. `signal` ends the wait. */
-  acquire(signal: AbortSignal): Promise<QuotaOutcome>
+  /** One unit of every rule, `credits` (1 unless said) of those that count credits. `signal` ends the wait. */
+  acquire(signal: AbortSignal, credits?: number): Promise<QuotaOutcome>
   /** The request completed in whatever way. */
   release(grant: QuotaGrant | null): Promise<void>
   /** The request was never sent. */
@@ -90,28 +90,28 @@ export function createQuota(options: QuotaOptions): Quota {
     return { kind: 'refused', until, message, waitedMs }
   }
 
-  async function ask(): Promise<{ grant: QuotaGrant | null } | { waitMs: DurationMs; what: string }> {
+  async function ask(credits: number): Promise<{ grant: QuotaGrant | null } | { waitMs: DurationMs; what: string }> {
     if (rules.length === 0) {
       const waitMs = blockedUntil - clock.now()
       return waitMs <= 0 ? { grant: null } : { waitMs, what: 'the provider asked to wait' }
     }
-    const answer = await store.acquireQuota(rules, holder, leaseMs, clock.monotonic(), clock.now())
+    const answer = await store.acquireQuota(rules, holder, leaseMs, clock.monotonic(), clock.now(), credits)
     if (answer.granted) return { grant: answer.grant }
     const { limit, perMs } = answer.rule
     return {
       waitMs: answer.waitMs,
-      what: `the quota of ${limit} per ${formatDuration(perMs)} is used up or blocked by the provider`,
+      what: `the quota of ${limit}${answer.rule.unit === 'credit' ? ' credits' : ''} per ${formatDuration(perMs)} is used up or blocked by the provider`,
     }
   }
 
   return {
     leaseMs,
 
-    async acquire(signal) {
+    async acquire(signal, credits = 1) {
       if (rules.length === 0 && blockedUntil === 0) return { kind: 'granted', grant: null, waitedMs: 0, grantedAtMs: Infinity }
       const startedAtMs = clock.monotonic().ms
       for (;;) {
-        const answer = await ask()
+        const answer = await ask(credits)
         const nowMs = clock.monotonic().ms
         const waitedMs = nowMs - startedAtMs
         if ('grant' in answer) {

@@ -8,11 +8,13 @@
 import { constants } from 'node:crypto'
 import { type Dispatcher, Pool } from 'undici'
 import type { DurationMs } from '../model/time.ts'
+import type { EmbeddedProviders } from '../runtime/embedded.ts'
 import type { CrashPoints, Logger } from '../runtime/ports.ts'
 import type { Scrubber } from '../runtime/scrub.ts'
 import { BodyError, type BodySink, type DownloadedFile, fileSink, memorySink, type ReceivedBody } from './body.ts'
 import type { PlacedCredential } from './credentials.ts'
 import { type Coding, codingOf, decodeText } from './decode.ts'
+import { sendEmbedded } from './embedded-transport.ts'
 import { codeOf, type Failure, failureOf } from './failure.ts'
 
 export type WireRequest = {
@@ -50,6 +52,8 @@ export type TransportOptions = {
   readonly scrubber: Pick<Scrubber, 'scrub'>
   readonly crashPoints: CrashPoints
   readonly logger: Logger
+  /** Who answers requests to `embedded:<name>`. */
+  readonly embedded?: EmbeddedProviders
   /** Replaced by tests that cannot produce a real handshake failure. */
   readonly openPool?: (origin: string, options: Pool.Options) => Pick<Pool, 'dispatch' | 'destroy'>
 }
@@ -104,6 +108,8 @@ export function createTransport(options: TransportOptions): Transport {
   return {
     send(request) {
       if (closed) return { result: Promise.resolve(CLOSED), abort() {} }
+      const embedded = sendEmbedded(request, { ...options, providers: options.embedded ?? {} })
+      if (embedded !== null) return embedded
       let current = dispatch(poolOf(request.origin), request, options)
       const result = current.result.then(async (first) => {
         if (first.kind === 'response' || first.sent || first.detail !== UNSAFE_RENEGOTIATION) return first

@@ -1,8 +1,8 @@
 /** What a row says, read and checked, before anything is decided about it. */
 import { hash } from 'node:crypto'
+import { normalizeCompanyName } from '../adapters/shared/names.ts'
 import type { RawRow } from './columns.ts'
 import { scrubContacts } from './contacts.ts'
-import { normalizeCompanyName } from './names.ts'
 import { stateCode } from './states.ts'
 import {
   cleanAddress,

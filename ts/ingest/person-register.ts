@@ -1,5 +1,5 @@
 /** Gathers the principal investigators of a file: one person is a normalized name at a company. */
-import { normalizePersonName } from './names.ts'
+import { normalizePersonName } from '../adapters/shared/names.ts'
 
 const MAX_NAME = 200
 

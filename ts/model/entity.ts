@@ -19,6 +19,7 @@ export type EntityLink = { readonly from: EntityRef; readonly kind: LinkKind; re
 export type Identity = {
   readonly source: SourceId
   readonly entity: EntityRef
+  /** Empty: the source was asked and knows no such thing. */
   readonly providerKey: string
   /** How it was found, e.g. `piid+uei`; `user` when a person decided it. */
   readonly method: string

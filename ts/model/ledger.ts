@@ -12,6 +12,9 @@ export type Outcome = (typeof OUTCOMES)[number]
 /** Outcomes after which the engine knows what the provider says now. They move `lastSuccessAt`. */
 export const SUCCESS_OUTCOMES: ReadonlySet<Outcome> = new Set(['changed', 'unchanged', 'not_modified', 'absent'])
 
+/** `errorClass` of a row that was asked about once and cannot be any more, e.g. because its identity was taken back. Never due. */
+export const UNRESOLVED_ERROR = 'unresolved'
+
 /** Facts about one (entity, source) pair. Due and stale are derived from it, never stored. */
 export type LedgerEntry = {
   readonly source: SourceId

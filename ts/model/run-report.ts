@@ -17,6 +17,8 @@ export const ENDING_CODES = [
   'rate_limited',
   'source_down',
   'lease_lost',
+  /** It went through, and not one of the entities it asked about was answered. */
+  'all_failed',
 ] as const
 export type EndingCode = (typeof ENDING_CODES)[number]
 

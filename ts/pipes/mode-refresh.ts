@@ -8,6 +8,7 @@ import { FEED_COHORT, FILE_COHORT, type PartitionKey, parsePartitionKey, type So
 import type { RefreshRequest } from '../model/plan.ts'
 import type { RunReport } from '../model/run-report.ts'
 import { parseDuration } from '../model/time.ts'
+import { configuredSource } from '../source-names.ts'
 import type { PartitionStats } from '../stores/store.ts'
 import type { Engine } from '../wiring.ts'
 import { knownSources, type ModeResult, type ModeWorld } from './mode.ts'
@@ -168,7 +169,7 @@ function linksOf(engine: Engine, source: SourceId | null) {
   const adapter = engine.sources.find((one) => one.adapter.id === source)?.adapter
   return {
     providerDocs: adapter?.docs ?? null,
-    providerUrl: source === null ? null : (engine.config.enrichment[source]?.base_url ?? null),
+    providerUrl: source === null ? null : (engine.config.enrichment[configuredSource(engine.config, source)]?.base_url ?? null),
     warehouse: engine.config.warehouse.path,
   }
 }

@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts'
 import { didYouMean } from '../config/suggest.ts'
 import { EngineError } from '../model/errors.ts'
 import type { SourceId } from '../model/keys.ts'
+import { sourceNames } from '../source-names.ts'
 import type { Engine } from '../wiring.ts'
 import type { Reporter } from './reporter.ts'
 import type { RunRequest } from './run-request.ts'
@@ -35,7 +36,7 @@ export function succeeded(facts: Readonly<Record<string, unknown>> = {}): ModeRe
 
 /** The sources named, or all; unknown ones are refused. A refusal is `configuration`: the same request never works. */
 export function knownSources(named: readonly SourceId[], config: Config): readonly SourceId[] {
-  const known = Object.keys(config.enrichment)
+  const known = sourceNames(config)
   const unknown = named.find((source) => !known.includes(source))
   if (unknown !== undefined) {
     throw new EngineError('configuration', 'unknown_source', `there is no source "${unknown}"${didYouMean(unknown, known)}`, {

@@ -10,7 +10,9 @@ import { entityId } from '../model/keys.ts'
 import type { Classified, RequestSpec, ResponseView } from '../model/response.ts'
 import type { DurationMs } from '../model/time.ts'
 import type { WorkItem } from '../stores/store.ts'
+import { MAX_STEPS, stepsOf } from './ask-lookup.ts'
 import { type Judged, judge, type RecordedAnswer } from './commit-batch.ts'
+import type { IdentityRule } from './identity.ts'
 import type { Ending } from './partition-state.ts'
 import type { Unit, UnitTarget } from './unit-queue.ts'
 
@@ -28,6 +30,8 @@ export type AskDeps = {
   readonly client: SourceClient
   readonly context: AdapterContext
   readonly signal: AbortSignal
+  /** By which the identities that are looked for count; null where none are. */
+  readonly rule?: IdentityRule | null
 }
 
 /** Guards against a provider whose pages never end, and against one entity that matches half the provider: its batch is halved. */
@@ -97,42 +101,67 @@ function judgeAnswers(
   return { judged, unlisted }
 }
 
-function parsePage(
-  unit: Unit,
-  deps: AskDeps,
-  view: ResponseView,
-  cursor: string | null,
-): { answers: readonly Answer[]; next: string | null } {
-  const { adapter, context } = deps
-  if (unit.kind === 'lookup') return { answers: [adapter.lookup!.parse(view, unit.targets[0]!.target, context)], next: null }
-  return adapter.batch!.parse(
-    view,
-    unit.targets.map((entry) => entry.target),
-    unit.group,
-    cursor,
-    context,
-  )
+/** What comes next after a page: the cursor of the next request, or nothing. */
+type Paging = {
+  /** The first or next request; null when what was received suffices. */
+  next(): RequestSpec | null
+  /** Takes an answer in; returns what is wrong with its place in the sequence, or null. */
+  take(view: ResponseView): string | null
+  answers(): readonly Answer[]
+  /** What a 304 would be about: only the first answer can vouch for what is known. */
+  readonly isFirst: boolean
+  readonly maxRequests: number
 }
 
-function requestFor(unit: Unit, deps: AskDeps, cursor: string | null): RequestSpec {
-  const { adapter, context } = deps
-  if (unit.kind === 'lookup') return adapter.lookup!.request(unit.targets[0]!.target, context)
-  return adapter.batch!.request(
-    unit.targets.map((entry) => entry.target),
-    unit.group,
-    cursor,
-    context,
-  )
+function batchPaging(unit: Unit, { adapter, context }: AskDeps): Paging {
+  const targets = unit.targets.map((entry) => entry.target)
+  const answers: Answer[] = []
+  const cursors = new Set<string>()
+  let cursor: string | null = null
+  let isOver = false
+  return {
+    maxRequests: MAX_PAGES,
+    get isFirst() {
+      return cursor === null
+    },
+    next: () => (isOver ? null : adapter.batch!.request(targets, unit.group, cursor, context)),
+    take(view) {
+      const page = adapter.batch!.parse(view, targets, unit.group, cursor, context)
+      answers.push(...page.answers)
+      isOver = page.next === null
+      if (page.next === null) return null
+      if (cursors.has(page.next)) return `the page cursor "${page.next}" repeats itself`
+      cursors.add(page.next)
+      cursor = page.next
+      return null
+    },
+    answers: () => answers,
+  }
+}
+
+function lookupPaging(unit: Unit, { adapter, context, rule = null }: AskDeps): Paging {
+  const steps = stepsOf(unit.targets[0]!, adapter, context, rule)
+  const views: ResponseView[] = []
+  return {
+    maxRequests: MAX_STEPS,
+    get isFirst() {
+      return views.length === 0
+    },
+    next: () => steps.next(views),
+    take(view) {
+      views.push(view)
+      return null
+    },
+    answers: () => [steps.parse(views)],
+  }
 }
 
 export async function askUnit(unit: Unit, deps: AskDeps): Promise<UnitResult> {
   let calls = 0
   let quotaWaitMs = 0
-  let cursor: string | null = null
-  const cursors = new Set<string>()
-  const answers: RecordedAnswer[] = []
-  let status: number | null = null
-  const reject = (view: ResponseView | null, classified: Classified): UnitResult => ({
+  let view: ResponseView | null = null
+  const paging = unit.kind === 'lookup' ? lookupPaging(unit, deps) : batchPaging(unit, deps)
+  const reject = (classified: Classified): UnitResult => ({
     kind: 'rejected',
     judged: failAll(unit, deps, { view, classified }),
     view,
@@ -140,48 +169,54 @@ export async function askUnit(unit: Unit, deps: AskDeps): Promise<UnitResult> {
     calls,
     quotaWaitMs,
   })
-  for (let page = 0; page < MAX_PAGES; page++) {
-    const result = await deps.client.call(requestFor(unit, deps, cursor), { signal: deps.signal })
-    calls += result.stats.calls
-    quotaWaitMs += result.stats.quotaWaitMs
-    const ending = endingOf(result)
-    if (ending !== null || result.kind === 'refused') return { kind: 'stopped', ending: ending!, calls, quotaWaitMs }
-    const { view, classified } = result
-    status = view?.status ?? null
-    switch (classified.class) {
-      case 'not_modified':
-        if (cursor !== null) return reject(view, { class: 'malformed', reason: `page "${cursor}" answered 304 (not modified)` })
-        return {
-          kind: 'answered',
-          judged: unit.targets.map(({ item }) => judge(deps.adapter, item, notModified(item), status)),
-          unlisted: [],
-          calls,
-          quotaWaitMs,
-        }
-      case 'ok':
-      case 'empty':
-      case 'not_found':
-        break
-      case 'invalid_request':
-      case 'malformed':
-        return reject(view, classified)
-      default:
-        return { kind: 'answered', judged: failAll(unit, deps, { view, classified }), unlisted: [], calls, quotaWaitMs }
+  try {
+    for (let sent = 0; sent < paging.maxRequests; sent++) {
+      const request = paging.next()
+      if (request === null) {
+        const status = view?.status ?? null
+        return { kind: 'answered', ...judgeAnswers(unit, deps, paging.answers(), status), calls, quotaWaitMs }
+      }
+      const result = await deps.client.call(request, { signal: deps.signal })
+      calls += result.stats.calls
+      quotaWaitMs += result.stats.quotaWaitMs
+      const ending = endingOf(result)
+      if (ending !== null || result.kind === 'refused') return { kind: 'stopped', ending: ending!, calls, quotaWaitMs }
+      const { classified } = result
+      view = result.view
+      switch (classified.class) {
+        case 'not_modified':
+          if (!paging.isFirst)
+            return reject({ class: 'malformed', reason: `answer ${sent + 1} of one request is 304 (not modified)` })
+          return {
+            kind: 'answered',
+            judged: unit.targets.map(({ item }) => judge(deps.adapter, item, notModified(item), view?.status ?? null)),
+            unlisted: [],
+            calls,
+            quotaWaitMs,
+          }
+        case 'ok':
+        case 'empty':
+        case 'not_found':
+          break
+        case 'invalid_request':
+        case 'malformed':
+          return reject(classified)
+        default:
+          return { kind: 'answered', judged: failAll(unit, deps, { view, classified }), unlisted: [], calls, quotaWaitMs }
+      }
+      if (view === null) throw new Error(`the ${classified.class} answer of ${deps.adapter.id} has no body`)
+      const problem = paging.take(view)
+      if (problem !== null) return reject({ class: 'malformed', reason: problem })
     }
-    if (view === null) throw new Error(`the ${classified.class} answer of ${deps.adapter.id} has no body`)
-    let parsed: { answers: readonly Answer[]; next: string | null }
-    try {
-      parsed = parsePage(unit, deps, view, cursor)
-    } catch (error) {
-      if (!(error instanceof MalformedAnswer)) throw error
-      return reject(view, { class: 'malformed', reason: messageOf(error) })
+    if (paging.next() === null) {
+      const status = view?.status ?? null
+      return { kind: 'answered', ...judgeAnswers(unit, deps, paging.answers(), status), calls, quotaWaitMs }
     }
-    answers.push(...parsed.answers)
-    if (parsed.next === null) return { kind: 'answered', ...judgeAnswers(unit, deps, answers, status), calls, quotaWaitMs }
-    if (cursors.has(parsed.next))
-      return reject(view, { class: 'malformed', reason: `the page cursor "${parsed.next}" repeats itself` })
-    cursors.add(parsed.next)
-    cursor = parsed.next
+  } catch (error) {
+    if (!(error instanceof MalformedAnswer)) throw error
+    return reject({ class: 'malformed', reason: messageOf(error) })
   }
-  return reject(null, { class: 'malformed', reason: `more than ${MAX_PAGES} pages for one request` })
+  view = null
+  const what = unit.kind === 'lookup' ? 'answers' : 'pages'
+  return reject({ class: 'malformed', reason: `more than ${paging.maxRequests} ${what} for one request` })
 }

@@ -1,9 +1,9 @@
 /** Entities -> cohorts. Cohorts are stable: an entity never moves, new ones fill the last numbered cohort, then a new one. */
 import type { SourceAdapter } from '../adapters/adapter.ts'
-import type { Entity } from '../model/entity.ts'
 import { EngineError } from '../model/errors.ts'
 import { FEED_COHORT, FILE_COHORT, isCohortName } from '../model/keys.ts'
-import type { Placement } from '../stores/store.ts'
+import type { Placer } from '../stores/store.ts'
+import { type IdentityRule, identityReason } from './identity.ts'
 
 /** Where entities wait that the source cannot be asked about; their rows say why. */
 export const UNRESOLVED_COHORT = 'unresolved'
@@ -16,13 +16,15 @@ function numbered(name: string, number: number): string {
 
 /**
  * A placer that continues where `sizes` (rows per cohort so far) ends. It is stateful within one assignment pass, because
- * a numbered cohort fills up as it places; the store calls it once per new entity, in insertion order.
+ * a numbered cohort fills up as it places; the store calls it once per new entity, in insertion order. `rule`: the source can only be
+ * asked by an identity that counts.
  */
 export function createPlacer(
   adapter: SourceAdapter,
   cohortSize: number,
   sizes: ReadonlyMap<string, number>,
-): (entity: Entity) => Placement {
+  rule: IdentityRule | null = null,
+): Placer {
   const filled = new Map(sizes)
   /** Per name, the number of its last cohort. */
   const last = new Map<string, number>()
@@ -30,9 +32,11 @@ export function createPlacer(
     const match = /^(.+)_(\d{4,})$/.exec(cohort)
     if (match !== null) last.set(match[1]!, Math.max(last.get(match[1]!) ?? 0, Number(match[2])))
   }
-  return (entity) => {
-    const reason = adapter.unresolvable(entity)
+  return (entity, identity = null, current = null) => {
+    const reason = adapter.unresolvable(entity) ?? (rule === null ? null : identityReason(adapter, entity, identity, rule))
     if (reason !== null) return { cohort: UNRESOLVED_COHORT, unresolvable: reason }
+    // It has its place already, and takes no second one.
+    if (current !== null) return { cohort: current, unresolvable: null }
     const name = adapter.cohort.name(entity)
     let cohort = name
     if (adapter.cohort.numbered) {

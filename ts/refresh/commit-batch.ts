@@ -7,7 +7,7 @@ import type { Answer, FoundIdentity, SourceAdapter } from '../adapters/adapter.t
 import type { Counts } from '../model/checkpoint.ts'
 import type { Identity } from '../model/entity.ts'
 import { type EntityRef, entityId, type SourceId } from '../model/keys.ts'
-import type { LedgerEntry, Outcome } from '../model/ledger.ts'
+import { type LedgerEntry, type Outcome, UNRESOLVED_ERROR } from '../model/ledger.ts'
 import type { CurrentRecord, DeltaEvent, EventKind, FieldChange } from '../model/record.ts'
 import type { DurationMs, EpochMs } from '../model/time.ts'
 import type { PendingChange, WorkItem } from '../stores/store.ts'
@@ -15,8 +15,14 @@ import { payloadHash } from './canonical.ts'
 import { diffRecords } from './diff.ts'
 import { failureBackoff } from './freshness.ts'
 
-/** What is recorded: an adapter's answer, or the engine's own knowledge that a conditional request found nothing new. */
-export type RecordedAnswer = Answer | { readonly kind: 'not_modified'; readonly entity: EntityRef }
+/**
+ * What is recorded: an adapter's answer, or the engine's own knowledge that a conditional request found nothing new, or that the
+ * source cannot be asked about the entity any more (no call was made).
+ */
+export type RecordedAnswer =
+  | Answer
+  | { readonly kind: 'not_modified'; readonly entity: EntityRef }
+  | { readonly kind: 'unresolved'; readonly entity: EntityRef; readonly reason: string }
 
 /** An answer with the row it concerns and, for records, its payload hash. */
 export type Judged = {
@@ -154,6 +160,18 @@ function skip(entry: LedgerEntry, input: CommitInput, judged: Judged, reason: st
   }
 }
 
+/** Not asked, and not due until its identity counts again; what is known stays. */
+function setAside(entry: LedgerEntry, input: CommitInput, reason: string): LedgerEntry {
+  return {
+    ...entry,
+    outcome: 'skipped',
+    nextAttemptAt: null,
+    errorClass: entry.lastAttemptAt === null ? null : UNRESOLVED_ERROR,
+    error: reason.slice(0, MAX_ERROR_CHARS),
+    runId: input.runId,
+  }
+}
+
 type Change = { readonly kind: EventKind; readonly changes: readonly FieldChange[]; readonly newHash: string | null }
 
 class Builder {
@@ -170,6 +188,10 @@ class Builder {
   }
 
   add(judged: Judged): void {
+    if (judged.answer.kind === 'due') {
+      this.addDue(judged.answer.entity, judged.answer.reason)
+      return
+    }
     this.tally.items += 1
     switch (judged.answer.kind) {
       case 'record':
@@ -186,6 +208,10 @@ class Builder {
       case 'skipped':
         this.tally.skipped += 1
         this.ledger.push(skip(judged.item.entry, this.input, judged, judged.answer.reason))
+        break
+      case 'unresolved':
+        this.tally.skipped += 1
+        this.ledger.push(setAside(judged.item.entry, this.input, judged.answer.reason))
         break
       case 'failed':
         this.tally.failed += 1
@@ -284,8 +310,15 @@ class Builder {
     }
   }
 
+  /** It changed, and nobody said into what: the entry that makes it due is opened after everything else in the commit. */
+  private addDue({ kind, key }: EntityRef, reason: string): void {
+    const { adapter, now } = this.input
+    this.pending.push({ source: adapter.id, entity: { kind, key }, reason, at: now, by: 'feed' })
+  }
+
   private addIdentity(judged: Judged, found: FoundIdentity): void {
     const stored = judged.item.identity
+    const source = this.input.adapter.resolvesFor ?? this.input.adapter.id
     if (stored?.decidedBy === 'user') return
     const same =
       stored !== null &&
@@ -293,8 +326,19 @@ class Builder {
       stored.method === found.method &&
       stored.confidence === found.confidence
     if (same) return
+    const { entity } = judged.item.entry
+    // Another key than the one by which it was asked about so far: what is known is about something else.
+    if (
+      source !== this.input.adapter.id &&
+      stored !== null &&
+      stored.providerKey !== '' &&
+      stored.providerKey !== found.providerKey
+    ) {
+      const reason = `its identity is another now: ${found.providerKey === '' ? 'none' : found.providerKey}`
+      this.pending.push({ source, entity, reason, at: this.input.now, by: this.input.adapter.id })
+    }
     this.identities.push({
-      source: this.input.adapter.id,
+      source,
       entity: judged.item.entry.entity,
       providerKey: found.providerKey,
       method: found.method,
@@ -310,7 +354,9 @@ class Builder {
 /** Builds what one commit writes. An entity answered twice in the same batch counts once: the last answer stands. */
 export function buildCommit(input: CommitInput): CommitParts {
   const lastAnswer = new Map<string, Judged>()
-  for (const judged of input.judged) lastAnswer.set(entityId(judged.item.entry.entity), judged)
+  // That something changed stands beside whatever else is said of the entity: it is not an answer of its own.
+  for (const judged of input.judged)
+    lastAnswer.set(`${judged.answer.kind === 'due' ? 'due ' : ''}${entityId(judged.item.entry.entity)}`, judged)
   const builder = new Builder(input)
   for (const judged of lastAnswer.values()) builder.add(judged)
   const { ledger, records, events, identities, pending, tally } = builder

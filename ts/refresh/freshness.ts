@@ -1,5 +1,5 @@
 /** Due and stale, derived from a ledger row, the policy and the moment. Stores compute the same in their own language. */
-import type { LedgerEntry } from '../model/ledger.ts'
+import { type LedgerEntry, UNRESOLVED_ERROR } from '../model/ledger.ts'
 import { type DurationMs, type EpochMs, HOUR_MS, MINUTE_MS } from '../model/time.ts'
 
 export type FreshnessPolicy = { readonly cadenceMs: DurationMs; readonly slaMs: DurationMs }
@@ -13,7 +13,7 @@ export function failureBackoff(consecutiveFailures: number): DurationMs {
 
 /** When the row is due, back-off included; null when the source cannot be asked about the entity. */
 export function dueAt(entry: LedgerEntry, policy: FreshnessPolicy): EpochMs | null {
-  if (entry.outcome === 'skipped' && entry.lastAttemptAt === null) return null
+  if (entry.outcome === 'skipped' && (entry.lastAttemptAt === null || entry.errorClass === UNRESOLVED_ERROR)) return null
   const byCadence =
     entry.pendingSince !== null ? entry.pendingSince : entry.lastSuccessAt === null ? 0 : entry.lastSuccessAt + policy.cadenceMs
   return Math.max(byCadence, entry.nextAttemptAt ?? 0)

@@ -6,14 +6,14 @@ import type { SourceAdapter } from '../adapters/adapter.ts'
 import { type Checkpoint, type Counts, NO_COUNTS } from '../model/checkpoint.ts'
 import { EngineError, isEngineError, messageOf } from '../model/errors.ts'
 import type { JsonValue } from '../model/json.ts'
-import type { PartitionKey } from '../model/keys.ts'
-import { entityId } from '../model/keys.ts'
+import { type EntityKind, entityId, type PartitionKey } from '../model/keys.ts'
 import type { PlannedPartition } from '../model/plan.ts'
 import type { DurationMs, EpochMs } from '../model/time.ts'
 import type { Clock, CrashPoints, Logger } from '../runtime/ports.ts'
 import type { CommitSummary, Lease, ProvenUnchanged, Store } from '../stores/store.ts'
 import { checkCheckpoint } from './checkpoint-check.ts'
 import { addCounts, buildCommit, type FollowUpRule, type Judged, needsOldRecord } from './commit-batch.ts'
+import { addDiscovered } from './discovered.ts'
 import { type Ending, INITIAL_STATE, maySend, type PartitionEvent, type PartitionState, transition } from './partition-state.ts'
 import type { RunEvent } from './run-events.ts'
 
@@ -55,6 +55,8 @@ export class PartitionSession {
   /** Set when an interrupted pass goes on. */
   resumed = false
   reconciled: string | null = null
+  /** Kinds of the entities that answers of this run brought to light. */
+  readonly discoveredKinds = new Set<EntityKind>()
 
   constructor(planned: PlannedPartition, deps: SessionDeps) {
     this.planned = planned
@@ -161,6 +163,8 @@ export class PartitionSession {
     const { store, clock, adapter, runId, followUps, cadenceMs } = this.deps
     if (this.lease === null || this.point === null) throw new Error('commit without a lease')
     const now = clock.now()
+    const discovered = await addDiscovered(store, request.judged, now)
+    for (const kind of discovered) this.discoveredKinds.add(kind)
     const changing = request.judged.filter(needsOldRecord).map((judged) => judged.item.entry.entity)
     const oldRecords = changing.length === 0 ? [] : await store.records(adapter.id, changing)
     const parts = buildCommit({

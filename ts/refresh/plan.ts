@@ -7,6 +7,7 @@
  */
 import type { SourceAdapter } from '../adapters/adapter.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
+import type { JsonObject } from '../model/json.ts'
 import { FEED_COHORT, FILE_COHORT, partitionKey, type SourceId } from '../model/keys.ts'
 import type { Plan, PlannedPartition, RefreshRequest, SourcePlan, Strategy } from '../model/plan.ts'
 import { type DurationMs, type EpochMs, formatDuration, toIso, toUtcDate } from '../model/time.ts'
@@ -75,8 +76,23 @@ function select(source: SourceId, request: RefreshRequest): Selection | null {
   return { cohorts: new Set(cohorts), feed, file, namesWhole: feed || file }
 }
 
+/** The finding of identities is named by itself, or comes along with the source that it is for. */
+function isNamed({ id }: SourceAdapter, request: RefreshRequest): boolean {
+  return request.sources.includes(id) || request.partitions.some((key) => key.startsWith(`${id}:`))
+}
+
+/** A pass that comes along does what is due: `--force` and `--limit` are about the source that was named. */
+export function requestFor(adapter: SourceAdapter, request: RefreshRequest): RefreshRequest {
+  return adapter.resolvesFor === undefined || isNamed(adapter, request) ? request : { ...request, force: false }
+}
+
 function isSelected(source: PlanSource, request: RefreshRequest): boolean {
-  const { id } = source.adapter
+  const { id, resolvesFor } = source.adapter
+  if (resolvesFor !== undefined && !isNamed(source.adapter, request)) {
+    // Identities have no place in time, and cohorts of their own.
+    if (request.window !== null || request.partitions.length > 0) return false
+    return request.sources.length > 0 ? request.sources.includes(resolvesFor) : source.policy.enabled
+  }
   if (request.partitions.some((key) => key.startsWith(`${id}:`))) return true
   if (request.sources.length > 0) return request.sources.includes(id)
   return request.partitions.length === 0 && source.policy.enabled
@@ -109,11 +125,21 @@ export function steadyLoad(source: PlanSource): SteadyLoad | null {
   return feed.callsPerRound / feed.everyMs < items.callsPerRound / items.everyMs ? feed : items
 }
 
+/** The quotas as calls: those that count credits by what a call of this source takes on average. */
+function callRules({ adapter, options, policy }: PlanSource): readonly QuotaRule[] {
+  const credits = adapter.creditsPerCall?.(options as JsonObject) ?? 1
+  return policy.rules.flatMap((rule) => {
+    if (rule.unit !== 'credit') return [rule]
+    return credits <= 0 ? [] : [{ ...rule, limit: rule.limit / credits }]
+  })
+}
+
 function heldBack(source: PlanSource, now: EpochMs): string | null {
   if (source.downUntil !== null && source.downUntil > now) return `source down, next probe at ${toIso(source.downUntil)}`
   for (const use of source.quota) {
     if (use.blockedUntil !== null && use.blockedUntil > now) return `the provider refuses calls until ${toIso(use.blockedUntil)}`
-    if (use.rule.kind === 'counter' && use.remaining <= 0)
+    // Where credits are spent, calls that cost none still go through.
+    if (use.rule.kind === 'counter' && use.rule.unit !== 'credit' && use.remaining <= 0)
       return `quota of ${use.rule.limit} per ${formatDuration(use.rule.perMs)} spent until ${use.freesAt === null ? 'its reset' : toIso(use.freesAt)}`
   }
   return null
@@ -145,7 +171,8 @@ type SourceWork = { readonly plan: SourcePlan; readonly partitions: readonly Pla
 
 function planSource(source: PlanSource, input: PlanInput): SourceWork {
   const { adapter, policy, stats } = source
-  const { request, now } = input
+  const { now } = input
+  const request = requestFor(adapter, input.request)
   const selection = select(adapter.id, request)
   const population = sum(stats, (row) => row.population)
   const unresolved = sum(stats, (row) => row.unresolved)
@@ -198,7 +225,7 @@ function planSource(source: PlanSource, input: PlanInput): SourceWork {
   if (items !== null) {
     const asDue = work.map((row) => ({ due: wanted(row) }))
     if (adapter.batch !== undefined) callsByStrategy.batch = itemCalls(asDue)
-    if (adapter.lookup !== undefined) callsByStrategy.lookup = batchCalls(asDue, 1)
+    if (adapter.lookup !== undefined) callsByStrategy.lookup = batchCalls(asDue, 1, items === 'lookup' ? perEntity : 0)
   }
   if (adapter.file !== undefined) callsByStrategy.file = 1
   const someWork = judged.some((row) => wanted(row) > 0)
@@ -227,7 +254,7 @@ function planSource(source: PlanSource, input: PlanInput): SourceWork {
     const feedPass = resumesFeed(points.get(partitionKey(adapter.id, FEED_COHORT)), request.window)
     if (adapter.file !== undefined) {
       // One download settles everything; asking for a cohort of a file source asks for the file.
-      const neverLoaded = population === 0 && request.window === null
+      const neverLoaded = population === 0 && request.window === null && 'loader' in adapter.file
       if (someWork || filePass || neverLoaded) {
         partitions.push(whole(FILE_COHORT, 'file', 1, filePass, neverLoaded ? 'never loaded' : `${due} due of ${population}`))
       }
@@ -236,7 +263,9 @@ function planSource(source: PlanSource, input: PlanInput): SourceWork {
       callsByStrategy.feed = calls
       partitions.push(whole(FEED_COHORT, 'feed', calls, feedPass, `what changed in ${formatWindow(request.window)}`))
     } else {
-      const mayWalk = selection.feed && source.feedWalked !== true && (!request.force || selection.namesWhole)
+      // A walk cannot be cut to so many entities, and a pass over all is not what --force means.
+      const isForSome = request.force || request.limit !== null
+      const mayWalk = selection.feed && source.feedWalked !== true && (!isForSome || selection.namesWhole)
       const walk = mayWalk && request.window === null ? feedWindow(adapter, rows, now, policy.windowMs) : null
       const chosen = walk === null ? null : chooseFeed(source, judged, walk, now, itemCalls, selection.namesWhole)
       if (walk !== null) callsByStrategy.feed = feedCalls(adapter, source.options, source.feedFact, walk, now)
@@ -274,8 +303,8 @@ function planSource(source: PlanSource, input: PlanInput): SourceWork {
       strategy: partitions[0]?.strategy ?? null,
       callsByStrategy,
       calls,
-      etaMs: calls === 0 ? 0 : timeForCalls(calls, policy.rules),
-      feasibility: feasibility(steadyLoad(source), policy.rules, policy.slaMs),
+      etaMs: calls === 0 ? 0 : timeForCalls(calls, callRules(source)),
+      feasibility: feasibility(steadyLoad(source), callRules(source), policy.slaMs),
       heldBack: held,
     },
   }

@@ -13,7 +13,9 @@ import { DAY_MS, type DurationMs, type EpochMs } from '../model/time.ts'
 import type { Window } from '../model/window.ts'
 import { endingOf } from './ask-unit.ts'
 import { type Judged, judge } from './commit-batch.ts'
+import type { IdentityRule } from './identity.ts'
 import type { PartitionSession } from './partition-session.ts'
+import { prepareItems, unaskable } from './prepare-items.ts'
 import { quarantinePage } from './quarantine-item.ts'
 import type { FeedFact } from './strategy-cost.ts'
 import { targetOf } from './unit-queue.ts'
@@ -26,6 +28,8 @@ export type FeedRunDeps = {
   /** Rows known at least since then are proven unchanged by a complete walk; null: the walk proves nothing (a window of the operator's). */
   readonly knownSince: EpochMs | null
   readonly fact: FeedFact | null
+  /** By which identities count; null where there are none to judge. */
+  readonly rule: IdentityRule | null
 }
 
 /** Where the walk stands: kept as the checkpoint's cursor. */
@@ -113,15 +117,18 @@ async function matchItems(session: PartitionSession, deps: FeedRunDeps, items: r
     }
   }
   if (candidates.size === 0) return []
-  const rows = await store.items(
+  const { rule } = deps
+  const found = await store.items(
     adapter.id,
     [...candidates.values()].map(({ ref }) => ref),
   )
+  const prepared = await prepareItems(found, { adapter, store, rule })
+  const rows = prepared.filter((row) => unaskable(row, { adapter, rule }) === null)
   const context = { now: clock.now(), options: deps.options }
   const judged: Judged[] = []
   for (const row of rows) {
     for (const item of candidates.get(entityId(row.entry.entity))?.items ?? []) {
-      const answer = adapter.feed!.answer(item, targetOf(row, adapter), context)
+      const answer = adapter.feed!.answer(item, targetOf(row, adapter, rule), context)
       if (answer !== null) judged.push(judge(adapter, row, answer, 200))
     }
   }

@@ -4,19 +4,22 @@
  *
  * Stages, each resumable: `downloaded` (the file is on disk, not yet loaded) -> `loaded` (the population follows the file)
  * -> rows compared (the ledger itself says which). The file is paid for once even when the process dies after it.
+ *
+ * A keyed file is not loaded but checked as a whole, and then read for the rows of our identities (`run-keyed-file.ts`).
  */
-import type { AdapterContext, SourceAdapter } from '../adapters/adapter.ts'
+import type { AdapterContext, KeyedFile, PopulationFile, SourceAdapter } from '../adapters/adapter.ts'
 import type { SourceClient } from '../http/source-client.ts'
-import { EngineError, messageOf } from '../model/errors.ts'
+import { EngineError } from '../model/errors.ts'
 import type { JsonValue } from '../model/json.ts'
 import { entityId } from '../model/keys.ts'
-import type { Validators } from '../model/response.ts'
+import type { Classified, RequestSpec, ResponseView, Validators } from '../model/response.ts'
 import type { DurationMs, EpochMs } from '../model/time.ts'
 import type { Judge, WorkItem } from '../stores/store.ts'
 import { endingOf } from './ask-unit.ts'
 import { UNRESOLVED_COHORT } from './cohort.ts'
 import { judge } from './commit-batch.ts'
 import type { PartitionSession } from './partition-session.ts'
+import { compareKeyed, leavesWork, type ReadTable } from './run-keyed-file.ts'
 
 /** What the engine's loader reports of a file. */
 export type LoadedFile = {
@@ -44,6 +47,9 @@ export type FileRunDeps = {
   readonly force: boolean
   /** Loads the file into the population, and gives new entities their cohorts. Idempotent. */
   readonly load: (path: string, now: EpochMs) => Promise<LoadedFile>
+  readonly readTable: ReadTable
+  /** A file with less than this share of the last one's rows is taken for truncated. */
+  readonly minRowShare: number
   readonly fileExists: (path: string, bytes: number) => Promise<boolean>
   readonly removeFile: (path: string) => Promise<void>
   /** Removes downloads that an earlier pass left behind when it was killed. Only under the partition's lease. */
@@ -60,6 +66,10 @@ type FileCursor =
 export const fileFactName = (source: string): string => `file:${source}`
 
 const COMMIT_ROWS = 500
+/** Codes of errors that are about the file, not about the moment. */
+const REFUSED = 'file_'
+
+const isPopulation = (file: PopulationFile | KeyedFile): file is PopulationFile => 'loader' in file
 
 function readCursor(text: string | null): FileCursor | null {
   if (text === null) return null
@@ -71,14 +81,14 @@ function readCursor(text: string | null): FileCursor | null {
   }
 }
 
-/** Downloads when something new is there. Null: the pass cannot go on. */
-async function download(session: PartitionSession, deps: FileRunDeps, waited: { ms: DurationMs }): Promise<FileCursor | null> {
-  const { adapter, fact } = deps
-  const { clock } = session.deps
-  const known = fact !== null && !deps.force ? fact.validators : { etag: null, lastModified: null }
-  const result = await deps.client.call(adapter.file!.request(known, { now: clock.now(), options: deps.options }), {
-    signal: session.deps.signal,
-  })
+/** Asks until there is an answer worth reading. Null: the pass cannot go on. */
+async function ask(
+  session: PartitionSession,
+  deps: FileRunDeps,
+  waited: { ms: DurationMs },
+  request: RequestSpec,
+): Promise<{ readonly view: ResponseView | null; readonly classified: Classified } | null> {
+  const result = await deps.client.call(request, { signal: session.deps.signal })
   session.noteUncommittedCalls(result.stats.calls)
   waited.ms += result.stats.quotaWaitMs
   const ending = endingOf(result)
@@ -87,8 +97,44 @@ async function download(session: PartitionSession, deps: FileRunDeps, waited: { 
       session.feed(ending!.status === 'interrupted' ? { kind: 'interrupted' } : { kind: 'stop', ending: ending! })
     return null
   }
-  const { view, classified } = result
-  if (classified.class === 'not_modified' && fact !== null) {
+  return { view: result.view ?? null, classified: result.classified }
+}
+
+/** The request for the file itself; a keyed file may have to be looked for first. */
+async function fileRequest(
+  session: PartitionSession,
+  deps: FileRunDeps,
+  waited: { ms: DurationMs },
+  known: Validators,
+): Promise<RequestSpec | null> {
+  const file = deps.adapter.file!
+  const context = { now: session.deps.clock.now(), options: deps.options }
+  if (isPopulation(file)) return file.request(known, context)
+  if (file.locate === undefined) return file.request(known, context)
+  const answer = await ask(session, deps, waited, file.locate(context))
+  if (answer === null) return null
+  if (answer.classified.class !== 'ok' || answer.view === null) {
+    session.stop('failed', `where the file is could not be learned: ${answer.classified.class}, ${answer.classified.reason}`)
+    return null
+  }
+  return file.request(known, context, answer.view)
+}
+
+/** Downloads when something new is there, or `anyway`. Null: the pass cannot go on. */
+async function download(
+  session: PartitionSession,
+  deps: FileRunDeps,
+  waited: { ms: DurationMs },
+  anyway: boolean,
+): Promise<FileCursor | null> {
+  const { fact } = deps
+  const known = fact !== null && !anyway ? fact.validators : { etag: null, lastModified: null }
+  const request = await fileRequest(session, deps, waited, known)
+  if (request === null) return null
+  const answer = await ask(session, deps, waited, request)
+  if (answer === null) return null
+  const { view, classified } = answer
+  if (classified.class === 'not_modified' && fact !== null && !anyway) {
     const asOf = session.checkpoint.passStartedAt
     const cursor: FileCursor = { stage: 'not_modified', fact: { ...fact, asOf } }
     await session.commit({
@@ -99,7 +145,7 @@ async function download(session: PartitionSession, deps: FileRunDeps, waited: { 
     })
     return cursor
   }
-  if (classified.class !== 'ok' || view?.file === undefined || !view.file.complete) {
+  if (classified.class !== 'ok' || view === null || view.file === undefined || !view.file.complete) {
     session.stop('failed', `the file did not arrive whole: ${classified.class}, ${classified.reason}`)
     return null
   }
@@ -114,6 +160,7 @@ async function download(session: PartitionSession, deps: FileRunDeps, waited: { 
 async function compare(
   session: PartitionSession,
   deps: FileRunDeps,
+  file: PopulationFile,
   loaded: LoadedFile,
   select: 'all' | 'due',
   cursor: FileCursor,
@@ -136,7 +183,7 @@ async function compare(
     const judged = rows.flatMap((row) => {
       const { entity } = row.entry
       if (seen.has(entityId(entity)))
-        return [judge(adapter, row, { kind: 'record', entity, record: adapter.file!.record(row.entity, context) }, status)]
+        return [judge(adapter, row, { kind: 'record', entity, record: file.record(row.entity, context) }, status)]
       return whole ? [judge(adapter, row, { kind: 'absent', entity, reason: 'the file does not name it' }, status)] : []
     })
     // The file says what was so when it was asked for, however long it took to load.
@@ -162,12 +209,13 @@ async function compare(
 }
 
 /** A file that is refused (truncated, a wrong header) must not be tried again for ever: the next run asks for a new one. */
-async function loadOrForget(session: PartitionSession, deps: FileRunDeps, path: string): Promise<LoadedFile> {
+async function orForget<T>(session: PartitionSession, deps: FileRunDeps, path: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await deps.load(path, session.deps.clock.now())
+    return await work()
   } catch (error) {
-    const refused = error instanceof EngineError && error.recovery !== 'try_later' && error.recovery !== 'interrupted'
-    if (refused) {
+    const refused = error instanceof EngineError && error.recovery === 'failed' && error.code.startsWith(REFUSED)
+    const load = error instanceof EngineError && error.recovery !== 'try_later' && error.recovery !== 'interrupted'
+    if (refused || (load && isPopulation(deps.adapter.file!))) {
       await session.commit({ judged: [], calls: 0, cursor: null })
       await deps.removeFile(path)
     }
@@ -175,18 +223,47 @@ async function loadOrForget(session: PartitionSession, deps: FileRunDeps, path: 
   }
 }
 
+/** Reads a keyed file once from end to end, so that nothing is recorded from one that is not whole. */
+async function checkKeyed(deps: FileRunDeps, file: KeyedFile, { path, sha256 }: Download): Promise<LoadedFile> {
+  const { rows, badRows } = await deps.readTable(path, file.table, null, () => {})
+  const before = deps.fact?.loaded.rows ?? 0
+  if (!deps.force && rows < before * deps.minRowShare) {
+    throw new EngineError('failed', 'file_truncated', `the file has ${rows} rows, the last one had ${before}`, {
+      hint: 'wait for the next edition; if this one is right, take it with --force, or lower ingest.min_row_share',
+    })
+  }
+  return { ingestId: sha256, whole: badRows === 0, rows }
+}
+
+/** The place from which the pass goes on; null when its download is gone. */
+async function placeOf(session: PartitionSession, deps: FileRunDeps): Promise<FileCursor | null> {
+  const cursor = readCursor(session.checkpoint.cursor)
+  // A loaded population needs its file no more; a keyed file is read again.
+  const needsFile = cursor?.stage === 'downloaded' || (cursor?.stage === 'loaded' && !isPopulation(deps.adapter.file!))
+  if (!needsFile) return cursor
+  return (await deps.fileExists(cursor.download.path, cursor.download.bytes)) ? cursor : null
+}
+
 async function pass(session: PartitionSession, deps: FileRunDeps, waited: { ms: DurationMs }): Promise<void> {
   const { adapter } = deps
-  let cursor = readCursor(session.checkpoint.cursor)
-  if (cursor?.stage === 'downloaded' && !(await deps.fileExists(cursor.download.path, cursor.download.bytes))) cursor = null
+  const file = adapter.file!
+  let cursor = await placeOf(session, deps)
   if (cursor === null) {
     await deps.sweepFiles()
-    cursor = await download(session, deps, waited)
+    cursor = await download(session, deps, waited, deps.force)
+    if (cursor === null) return
+  }
+  if (cursor.stage === 'not_modified' && !isPopulation(file) && session.isWorking && (await leavesWork(session, deps))) {
+    // The rows of the others were not kept; their file is fetched once more for those that came since.
+    cursor = await download(session, deps, waited, true)
     if (cursor === null) return
   }
   if (cursor.stage === 'downloaded') {
-    const loaded = await loadOrForget(session, deps, cursor.download.path)
-    cursor = { stage: 'loaded', download: cursor.download, loaded }
+    const { download: got } = cursor
+    const loaded = await orForget(session, deps, got.path, () =>
+      isPopulation(file) ? deps.load(got.path, session.deps.clock.now()) : checkKeyed(deps, file, got),
+    )
+    cursor = { stage: 'loaded', download: got, loaded }
     await session.commit({ judged: [], calls: 0, cursor: JSON.stringify(cursor) })
     session.deps.crashPoints.reach('file.after_load')
   }
@@ -196,7 +273,12 @@ async function pass(session: PartitionSession, deps: FileRunDeps, waited: { ms: 
     cursor.stage === 'loaded'
       ? { asOf, validators: cursor.download.validators, sha256: cursor.download.sha256, loaded: cursor.loaded }
       : cursor.fact
-  await compare(session, deps, fact.loaded, cursor.stage === 'loaded' ? 'all' : 'due', cursor)
+  if (isPopulation(file)) await compare(session, deps, file, fact.loaded, cursor.stage === 'loaded' ? 'all' : 'due', cursor)
+  else if (cursor.stage === 'loaded') {
+    const { download: got, loaded } = cursor
+    const text = JSON.stringify(cursor)
+    await orForget(session, deps, got.path, () => compareKeyed(session, deps, file, got.path, loaded, text))
+  }
   if (!session.isWorking) return
   await session.complete({ calls: 0, facts: { [fileFactName(adapter.id)]: fact as unknown as JsonValue } })
   if (cursor.stage === 'loaded') await deps.removeFile(cursor.download.path)
@@ -207,8 +289,8 @@ export async function runFile(session: PartitionSession, deps: FileRunDeps): Pro
   try {
     await pass(session, deps, waited)
   } catch (error) {
-    session.deps.logger.log('error', `${session.partition}: ${messageOf(error)}`)
-    session.fail(error)
+    // Reading that was broken off by the signal is what was asked for; the checkpoint says where to go on.
+    if (session.ending?.status !== 'interrupted') session.fail(error)
   }
   return { quotaWaitMs: waited.ms }
 }

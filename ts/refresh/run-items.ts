@@ -6,7 +6,9 @@ import { isInWindow, type Window } from '../model/window.ts'
 import type { Judge, WorkItem } from '../stores/store.ts'
 import { askUnit, type UnitResult } from './ask-unit.ts'
 import { GroupCommit } from './group-commit.ts'
+import type { IdentityRule } from './identity.ts'
 import type { PartitionSession } from './partition-session.ts'
+import { type PreparedItem, preparePages, unaskable } from './prepare-items.ts'
 import { quarantineItem } from './quarantine-item.ts'
 import { itemCursor, readItemCursor } from './resume.ts'
 import { effectiveBatchSize } from './strategy-cost.ts'
@@ -21,6 +23,8 @@ export type ItemRunDeps = {
   readonly judge: Judge
   readonly force: boolean
   readonly window: Window | null
+  /** By which identities count; null where there are none to judge. */
+  readonly rule: IdentityRule | null
   /** False when the run may not work on another entity (`--limit`, over all partitions). */
   readonly takeEntity: () => boolean
 }
@@ -62,10 +66,11 @@ export async function runItems(session: PartitionSession, deps: ItemRunDeps): Pr
     deps.judge,
   )
   const queue = new UnitQueue(
-    selectItems(rows, adapter, deps.window, deps.takeEntity),
+    askable(selectItems(rows, adapter, deps.window, deps.takeEntity)),
     adapter,
     effectiveBatchSize(adapter, deps.batchSize),
     context,
+    deps.rule,
   )
   let settled = readItemCursor(session.checkpoint.cursor)?.settled ?? 0
   const commits = new GroupCommit(async ({ judged, calls }) => {
@@ -73,6 +78,19 @@ export async function runItems(session: PartitionSession, deps: ItemRunDeps): Pr
     // The ledger says which entities are done; the cursor is the same fact as a count, for people and for the artifact.
     await session.commit({ judged, calls, cursor: itemCursor(all, settled) })
   }, MAX_COMMIT_ROWS)
+
+  /** Prepared items, less those that were set aside because their identity does not count any more. */
+  async function* askable(items: AsyncIterable<WorkItem>): AsyncGenerator<PreparedItem> {
+    for await (const item of preparePages(items, { adapter, store, rule: deps.rule })) {
+      const reason = unaskable(item, { adapter, rule: deps.rule })
+      if (reason === null) {
+        yield item
+        continue
+      }
+      const answer = { kind: 'unresolved' as const, entity: item.entry.entity, reason }
+      await commits.enqueue({ judged: [{ item, answer, status: null, hash: null }], calls: 0 })
+    }
+  }
 
   let splitsLeft = MAX_SPLITS
   let quotaWaitMs = 0
@@ -111,7 +129,11 @@ export async function runItems(session: PartitionSession, deps: ItemRunDeps): Pr
   const send = async (unit: Unit): Promise<void> => {
     try {
       const asked = context()
-      await settle(unit, await askUnit(unit, { adapter, client: deps.client, context: asked, signal }), asked.now)
+      await settle(
+        unit,
+        await askUnit(unit, { adapter, client: deps.client, context: asked, signal, rule: deps.rule }),
+        asked.now,
+      )
     } catch (error) {
       session.fail(error)
     } finally {

@@ -3,18 +3,21 @@ import type { SourceAdapter } from '../adapters/adapter.ts'
 import type { SourceClient } from '../http/source-client.ts'
 import { messageOf } from '../model/errors.ts'
 import type { JsonObject } from '../model/json.ts'
-import { FEED_COHORT, FILE_COHORT, partitionKey, type SourceId } from '../model/keys.ts'
+import { type EntityKind, FEED_COHORT, FILE_COHORT, partitionKey, type SourceId } from '../model/keys.ts'
 import type { PlannedPartition } from '../model/plan.ts'
 import type { PartitionReport } from '../model/run-report.ts'
 import type { DurationMs, EpochMs } from '../model/time.ts'
 import type { Ids } from '../runtime/ports.ts'
 import type { Judge, PartitionStats, Store } from '../stores/store.ts'
 import type { FollowUpRule } from './commit-batch.ts'
+import { DEFAULT_RULE, type IdentityRule } from './identity.ts'
 import { PartitionSession, type SessionDeps } from './partition-session.ts'
+import type { Ending } from './partition-state.ts'
 import type { PlanPolicy } from './plan.ts'
 import { feedFactName, runFeed } from './run-feed.ts'
 import { type FileFact, fileFactName, type LoadedFile, runFile } from './run-file.ts'
 import { runItems } from './run-items.ts'
+import type { ReadTable } from './run-keyed-file.ts'
 import type { FeedFact } from './strategy-cost.ts'
 
 /** A source as the run knows it: adapter, client and policy, resolved from the config by the composition root. */
@@ -28,12 +31,23 @@ export type RunSource = {
     readonly coverageThreshold: number
   }
   readonly followUps: readonly FollowUpRule[]
+  /** By which identities count, for sources that are tied to our entities by some. */
+  readonly identity?: IdentityRule
   /** The breaker lets nothing through before this moment; null when it is closed. */
   readonly downUntil: () => Promise<EpochMs | null>
 }
 
+/** By which the source's identities count; null where there are none to judge. */
+function ruleOf({ adapter, identity }: RunSource): IdentityRule | null {
+  return identity ?? (adapter.identityRequired === true ? DEFAULT_RULE : null)
+}
+
 export type FileAccess = {
   readonly load: (loader: string, path: string, now: EpochMs) => Promise<LoadedFile>
+  /** Reads a table of an archive, see `run-keyed-file.ts`. */
+  readonly readTable: ReadTable
+  /** A file with less than this share of the last one's rows is taken for truncated. */
+  readonly minRowShare: number
   readonly exists: (path: string, bytes: number) => Promise<boolean>
   readonly remove: (path: string) => Promise<void>
   /** Removes all downloads of a source. */
@@ -47,6 +61,8 @@ export type PartitionRunDeps = Omit<SessionDeps, 'adapter' | 'followUps' | 'cade
   readonly takeEntity: () => boolean
   /** Gives entities that came in with a file their cohorts. */
   readonly assign: () => Promise<void>
+  /** Told the kinds of the entities that answers brought to light, after they have their cohorts. */
+  readonly onDiscovered?: (kinds: ReadonlySet<EntityKind>) => void
 }
 
 type Snapshot = { readonly stale: number; readonly fresh: number; readonly newestAttemptAt: EpochMs | null }
@@ -96,10 +112,14 @@ async function work(
         fact: await fact<FileFact>(deps.store, fileFactName(adapter.id)),
         force: deps.force,
         load: async (path, now) => {
-          const loaded = await deps.files.load(adapter.file!.loader, path, now)
+          const file = adapter.file!
+          if (!('loader' in file)) throw new Error(`${adapter.id} has no loader`)
+          const loaded = await deps.files.load(file.loader, path, now)
           await deps.assign()
           return loaded
         },
+        readTable: deps.files.readTable,
+        minRowShare: deps.files.minRowShare,
         fileExists: deps.files.exists,
         removeFile: deps.files.remove,
         sweepFiles: () => deps.files.sweep(adapter.id),
@@ -114,6 +134,7 @@ async function work(
         window,
         knownSince: planned.provesSince,
         fact: await fact<FeedFact>(deps.store, feedFactName(adapter.id)),
+        rule: ruleOf(source),
       })
     }
     default:
@@ -126,8 +147,23 @@ async function work(
         judge: judgeOf(),
         force: deps.force,
         window: planned.window,
+        rule: ruleOf(source),
         takeEntity: deps.takeEntity,
       })
+  }
+}
+
+/** Fewer failing entities than this are their own trouble, not the pass's: they must not turn every run of a partition red. */
+const ALL_FAILED_FROM = 10
+
+/** The pass is over, but nothing came of it: whoever watches runs shall see that. Each entity backs off by itself. */
+function allFailed(ending: Ending, { counts }: PartitionSession): Ending {
+  if (ending.status !== 'done' || counts.failed < ALL_FAILED_FROM || counts.failed < counts.items) return ending
+  return {
+    status: 'failed',
+    code: 'all_failed',
+    reason: `all ${counts.items} entities asked about failed; their rows say why, and they are asked again by themselves`,
+    until: null,
   }
 }
 
@@ -154,6 +190,10 @@ export async function runPartition(
       return before.newestAttemptAt
     })
     if (opened) quotaWaitMs = (await work(session, source, deps, judgeOf)).quotaWaitMs
+    if (session.discoveredKinds.size > 0) {
+      await deps.assign()
+      deps.onDiscovered?.(session.discoveredKinds)
+    }
     after = await measure()
   } catch (error) {
     session.fail(error)
@@ -162,7 +202,10 @@ export async function runPartition(
       .close()
       .catch((error: unknown) => deps.logger.log('warn', `could not release ${planned.partition}: ${messageOf(error)}`))
   }
-  const ending = session.ending ?? { status: 'failed' as const, reason: 'ended without a reason; this is a bug', until: null }
+  const ending = allFailed(
+    session.ending ?? { status: 'failed', reason: 'ended without a reason; this is a bug', until: null },
+    session,
+  )
   const report: PartitionReport = {
     partition: planned.partition,
     source: adapter.id,

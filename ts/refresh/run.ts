@@ -4,30 +4,30 @@
  */
 import { NO_COUNTS } from '../model/checkpoint.ts'
 import type { SourceId } from '../model/keys.ts'
-import type { Plan, PlannedPartition, RefreshRequest } from '../model/plan.ts'
+import type { Plan, RefreshRequest } from '../model/plan.ts'
 import type { HeldBack, PartitionReport, RunReport, SourceReport } from '../model/run-report.ts'
 import type { QuotaUse, Store } from '../stores/store.ts'
 import { createPlacer } from './cohort.ts'
 import { addCounts } from './commit-batch.ts'
 import { sourceFreshness } from './coverage.ts'
-import { type PlanSource, planRefresh } from './plan.ts'
+import { DEFAULT_RULE, ruleText } from './identity.ts'
+import { type PlanSource, planRefresh, requestFor } from './plan.ts'
 import { feedFactName } from './run-feed.ts'
 import { type PartitionRunDeps, type RunSource, runPartition } from './run-partition.ts'
+import { emptyReport, schedule } from './schedule.ts'
 import type { FeedFact } from './strategy-cost.ts'
 
-export type RunDeps = Omit<PartitionRunDeps, 'force' | 'takeEntity' | 'assign' | 'runId'> & {
+export type RunDeps = Omit<PartitionRunDeps, 'force' | 'takeEntity' | 'assign' | 'runId' | 'onDiscovered'> & {
   readonly sources: readonly RunSource[]
   readonly maxParallelPartitions: number
 }
 
-/** Partitions of one source worked on at once: two, so that the tail of one overlaps with the head of the next. */
-const PARTITIONS_PER_SOURCE = 2
-
 /** Gives every entity its ledger row at every source. Cheap when nothing is new; callable again after a crash. */
 export async function assignCohorts(deps: Pick<RunDeps, 'store' | 'clock'>, sources: readonly RunSource[]): Promise<void> {
-  for (const { adapter, policy } of sources) {
-    const placer = createPlacer(adapter, policy.cohortSize, await deps.store.cohortSizes(adapter.id))
-    await deps.store.assign(adapter.id, adapter.entityKinds, placer, deps.clock.now())
+  for (const { adapter, policy, identity = DEFAULT_RULE } of sources) {
+    const rule = adapter.identityRequired === true ? identity : null
+    const placer = createPlacer(adapter, policy.cohortSize, await deps.store.cohortSizes(adapter.id), rule)
+    await deps.store.assign(adapter.id, adapter.entityKinds, placer, deps.clock.now(), rule === null ? undefined : ruleText(rule))
   }
 }
 
@@ -79,94 +79,6 @@ async function coverages(
   return result
 }
 
-function notStarted(planned: PlannedPartition, reason: string, until: number | null): PartitionReport {
-  const { partition, source, strategy, window } = planned
-  return {
-    partition,
-    source,
-    strategy,
-    window,
-    status: 'not_started',
-    code: null,
-    reason,
-    until,
-    resumed: false,
-    reconciled: null,
-    counts: NO_COUNTS,
-    slaGapsClosed: 0,
-    quotaWaitMs: 0,
-    durationMs: 0,
-  }
-}
-
-/** The provider refused our credentials: no other partition of the source will fare better. */
-const refused = (report: PartitionReport): boolean => report.code === 'credentials'
-
-const isWhole = (planned: PlannedPartition): boolean => planned.strategy === 'file' || planned.strategy === 'feed'
-
-/** Runs partitions in plan order; a source's whole-source passes go alone and first, because they settle what its cohorts would ask. */
-async function schedule(
-  plan: Plan,
-  deps: RunDeps,
-  runOne: (planned: PlannedPartition) => Promise<PartitionReport>,
-  afterFeed: (source: SourceId) => Promise<readonly PlannedPartition[]>,
-): Promise<PartitionReport[]> {
-  let waiting = [...plan.partitions]
-  const active = new Map<SourceId, { count: number; whole: boolean }>()
-  const stopped = new Map<SourceId, PartitionReport>()
-  const reports: PartitionReport[] = []
-  const running = new Set<Promise<void>>()
-  const mayStart = (planned: PlannedPartition): boolean => {
-    const now = active.get(planned.source)
-    if (now === undefined || now.count === 0) return true
-    return !now.whole && !isWhole(planned) && now.count < PARTITIONS_PER_SOURCE
-  }
-  const start = (planned: PlannedPartition): void => {
-    const now = active.get(planned.source) ?? { count: 0, whole: false }
-    active.set(planned.source, { count: now.count + 1, whole: isWhole(planned) })
-    const task = runOne(planned).then(async (report) => {
-      reports.push(report)
-      const { status } = report
-      // What the walk left due (failing, pending, never asked; everything when it failed) is asked for by itself.
-      if (
-        planned.strategy === 'feed' &&
-        planned.provesSince !== null &&
-        (status === 'done' || status === 'failed') &&
-        !refused(report)
-      ) {
-        const rest = await afterFeed(planned.source)
-        waiting = [...waiting.filter((other) => other.source !== planned.source), ...rest]
-      }
-      active.set(planned.source, { count: active.get(planned.source)!.count - 1, whole: false })
-      const later = status === 'parked' || refused(report)
-      if (later && !stopped.has(planned.source)) stopped.set(planned.source, report)
-      running.delete(task)
-    })
-    running.add(task)
-  }
-  while (waiting.length > 0 || running.size > 0) {
-    for (let i = 0; i < waiting.length && running.size < deps.maxParallelPartitions; ) {
-      const planned = waiting[i]!
-      const stop = stopped.get(planned.source)
-      if (deps.signal.aborted || stop !== undefined) {
-        waiting.splice(i, 1)
-        reports.push(
-          notStarted(
-            planned,
-            deps.signal.aborted ? 'stopped by a signal' : `${stop!.partition} stopped: ${stop!.reason}`,
-            stop?.until ?? null,
-          ),
-        )
-      } else if (mayStart(planned)) {
-        waiting.splice(i, 1)
-        start(planned)
-      } else i += 1
-    }
-    if (running.size > 0) await Promise.race(running)
-  }
-  return reports
-}
-
 function summarize(source: RunSource, reports: readonly PartitionReport[], before: number, after: number): SourceReport {
   const counts = reports.reduce((sum, report) => addCounts(sum, report.counts), NO_COUNTS)
   return {
@@ -200,7 +112,7 @@ export async function runRefresh(
   const sources = deps.sources.filter((source) => planned.has(source.adapter.id))
   deps.emit({ kind: 'run_started', runId, plan })
   if (options.dryRun) {
-    const reports = plan.partitions.map((part) => notStarted(part, `dry run: ${part.reason}`, null))
+    const reports = plan.partitions.map((part) => emptyReport(part, `dry run: ${part.reason}`, null))
     const coverage = await coverages(store, deps, sources)
     return {
       runId,
@@ -215,24 +127,35 @@ export async function runRefresh(
   }
   await store.startRun({ runId, startedAt, command: options.command })
   const before = await coverages(store, deps, sources)
-  let entitiesLeft = request.limit ?? Number.POSITIVE_INFINITY
+  // Identities and what they are for are counted apart: entities whose identity was found are the ones to be asked about next.
+  const limit = request.limit ?? Number.POSITIVE_INFINITY
+  const entitiesLeft = { identities: limit, records: limit }
   const byId = new Map(sources.map((source) => [source.adapter.id, source]))
-  const reports = await schedule(
-    plan,
-    deps,
-    (part) =>
-      runPartition(part, byId.get(part.source)!, {
+  const assign = (): Promise<void> => assignCohorts(deps, deps.sources)
+  const reports = await schedule(plan.partitions, {
+    adapters: sources.map((source) => source.adapter),
+    signal: deps.signal,
+    maxParallelPartitions: deps.maxParallelPartitions,
+    notStarted: emptyReport,
+    runOne: (part, onDiscovered) => {
+      const source = byId.get(part.source)!
+      const counted = source.adapter.resolvesFor === undefined ? 'records' : 'identities'
+      return runPartition(part, source, {
         ...deps,
         runId,
-        force: request.force,
-        takeEntity: () => entitiesLeft-- > 0,
-        assign: () => assignCohorts(deps, deps.sources),
-      }),
-    async (source) => {
-      const rest = { ...(await gather(deps, byId.get(source)!)), feedWalked: true }
+        force: requestFor(source.adapter, request).force,
+        takeEntity: () => entitiesLeft[counted]-- > 0,
+        assign,
+        onDiscovered,
+      })
+    },
+    replan: async (id) => {
+      const source = byId.get(id)!
+      await assignCohorts(deps, [source])
+      const rest = { ...(await gather(deps, source)), feedWalked: true }
       return planRefresh({ now: clock.now(), request, sources: [rest] }).partitions
     },
-  )
+  })
   const after = await coverages(store, deps, sources)
   const report: RunReport = {
     runId,

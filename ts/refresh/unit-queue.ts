@@ -6,6 +6,8 @@
 import type { AdapterContext, SourceAdapter, Target } from '../adapters/adapter.ts'
 import type { Validators } from '../model/response.ts'
 import type { WorkItem } from '../stores/store.ts'
+import { countsAs, type IdentityRule } from './identity.ts'
+import type { PreparedItem } from './prepare-items.ts'
 
 export type UnitTarget = {
   readonly item: WorkItem
@@ -24,31 +26,47 @@ export type Unit = {
 
 const NO_VALIDATORS: Validators = { etag: null, lastModified: null }
 
-/** Validators are sent only when a 304 would be worth having: it must vouch for a record of the current normalizer. */
-export function targetOf(item: WorkItem, adapter: Pick<SourceAdapter, 'normalizerVersion'>): Target {
+/**
+ * Validators are sent only when a 304 would be worth having: it must vouch for a record of the current normalizer. `rule`: by which an
+ * identity counts; null: every one does.
+ */
+export function targetOf(
+  item: PreparedItem,
+  adapter: Pick<SourceAdapter, 'normalizerVersion'>,
+  rule: IdentityRule | null = null,
+): Target {
   const { payloadHash, normalizerVersion, validators } = item.entry
   const current = payloadHash !== null && normalizerVersion === adapter.normalizerVersion
   return {
     entity: item.entity,
-    providerKey: item.identity?.providerKey ?? null,
+    providerKey: item.identity !== null && (rule === null || countsAs(item.identity, rule)) ? item.identity.providerKey : null,
     validators: current ? validators : NO_VALIDATORS,
+    ...(item.related === undefined ? {} : { related: item.related }),
   }
 }
 
 export class UnitQueue {
-  private readonly source: AsyncIterator<WorkItem>
+  private readonly source: AsyncIterator<PreparedItem>
   private readonly adapter: SourceAdapter
   private readonly batchSize: number
   private readonly context: () => AdapterContext
+  private readonly rule: IdentityRule | null
   private readonly buckets = new Map<string, UnitTarget[]>()
   private readonly ready: Unit[] = []
   private drained = false
 
-  constructor(source: AsyncIterator<WorkItem>, adapter: SourceAdapter, batchSize: number, context: () => AdapterContext) {
+  constructor(
+    source: AsyncIterator<PreparedItem>,
+    adapter: SourceAdapter,
+    batchSize: number,
+    context: () => AdapterContext,
+    rule: IdentityRule | null = null,
+  ) {
     this.source = source
     this.adapter = adapter
     this.batchSize = batchSize
     this.context = context
+    this.rule = rule
   }
 
   /** No unit is left and none can come, unless a unit in flight hands targets back. */
@@ -95,7 +113,7 @@ export class UnitQueue {
       this.drained = true
       return
     }
-    const target = targetOf(step.value, this.adapter)
+    const target = targetOf(step.value, this.adapter, this.rule)
     if (this.adapter.batch === undefined) {
       this.ready.push({ kind: 'lookup', group: '', targets: [{ item: step.value, target, laterGroups: [] }], splits: 0 })
       return

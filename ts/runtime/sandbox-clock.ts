@@ -9,6 +9,8 @@ import type { Clock } from './ports.ts'
 export type SandboxClock = Clock & {
   /** Reads the world's time again, after it was moved. */
   refresh(): Promise<void>
+  /** How many times as fast as real time the world runs; its quota windows are that much shorter on the wire. */
+  readonly speed: number
 }
 
 type Reading = { readonly worldAt: EpochMs; readonly speed: number; readonly readAtMs: number }
@@ -51,6 +53,9 @@ export async function openSandboxClock(sandboxUrl: string, system: Clock): Promi
     now: () => Math.round(reading.worldAt + (system.monotonic().ms - reading.readAtMs) * reading.speed),
     monotonic: () => system.monotonic(),
     sleep: (duration, signal) => system.sleep(duration, signal),
+    get speed() {
+      return reading.speed
+    },
     async refresh() {
       reading = await readWorld(url, system)
     },

@@ -3,6 +3,8 @@ import type { JsonObject, JsonValue } from '../model/json.ts'
 import { type EpochMs, toIso } from '../model/time.ts'
 import { dayText } from './world/awards.ts'
 import type { Step } from './world/evolution.ts'
+import { fecWorld } from './world/fec-world.ts'
+import { peopleWorld } from './world/people-world.ts'
 import type { World } from './world/world.ts'
 
 /** Member of a state -> name and value of the provider's field. */
@@ -93,9 +95,46 @@ function sbirChanges(world: World, since: EpochMs, until: EpochMs): WorldChange[
   return [...companies, ...awards]
 }
 
+const RESEARCHER: Names = {
+  works: ['works', (days: readonly number[]) => days.length],
+  employments: ['employments', (list: readonly object[]) => list.length],
+  keywords: ['keywords', (words: readonly string[]) => [...words]],
+  fundings: ['fundings', (count: number) => count],
+  deactivated: ['deactivated', (value: boolean) => value],
+}
+/** What an author shows of the same person. */
+const AUTHOR: Names = { works: RESEARCHER['works']!, employments: RESEARCHER['employments']! }
+
+function peopleChanges(names: Names, authorsOnly: boolean): (world: World, since: EpochMs, until: EpochMs) => WorldChange[] {
+  return (world, since, until) => {
+    const people = world.part(peopleWorld)
+    return [...people.profiles(until)].flatMap((profile): WorldChange[] => {
+      if (authorsOnly && profile.author === null) return []
+      if (profile.visibleFrom > since)
+        return [{ key: profile.orcid, kind: 'appeared', at: toIso(profile.visibleFrom), fields: [] }]
+      return changed(profile.orcid, people.evolution.steps(profile.index, since, until), names)
+    })
+  }
+}
+
+/** Contributions that were loaded, by company; that one was loaded again is no change. */
+function fecChanges(world: World, since: EpochMs, until: EpochMs): WorldChange[] {
+  const fec = world.part(fecWorld)
+  return world.companies.flatMap((company): WorldChange[] => {
+    const steps = fec.evolution.steps(company.index, since, until)
+    const [before, after] = [steps[0]?.before.length ?? 0, steps.at(-1)?.after.length ?? 0]
+    if (steps.length === 0 || before === after) return []
+    const fields = [{ field: 'contributions', old: before, new: after }]
+    return [{ key: company.name, kind: 'changed', at: toIso(steps.at(-1)!.at), fields }]
+  })
+}
+
 /** By source; each compares what is served at `since` with what is served at `until`. */
 export const CHANGES_BY_SOURCE: Readonly<Record<string, (world: World, since: EpochMs, until: EpochMs) => WorldChange[]>> = {
   usaspending: usaspendingChanges,
   sam_gov: samChanges,
   sbir_gov: sbirChanges,
+  orcid: peopleChanges(RESEARCHER, false),
+  openalex: peopleChanges(AUTHOR, true),
+  openfec: fecChanges,
 }

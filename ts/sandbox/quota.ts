@@ -1,23 +1,33 @@
 /**
- * Quotas as a provider counts them: over arrivals, per credential, exactly. A sliding window of W admits an arrival when
- * fewer than
- * N were admitted in the W before it; a daily quota is a counter that starts again at 00:00 UTC of the world.
+ * Quotas as a provider counts them: over arrivals or over what they cost, per credential, exactly. A sliding window of W admits an
+ * arrival when fewer than N were admitted in the W before it; a daily or monthly quota is a counter that starts again at 00:00 UTC of
+ * the world's day or of the first of its month.
  */
 import { DAY_MS, type DurationMs, type EpochMs, startOfUtcDay } from '../model/time.ts'
 
 export type QuotaRule = {
   readonly limit: number
-  /** Length of the window in the world's time; on the wire it lasts `per / speed`. Ignored for `utc_day`. */
+  /** Length of the window in the world's time; on the wire it lasts `per / speed`. Ignored for `utc_day` and `utc_month`. */
   readonly per: DurationMs
-  readonly resets?: 'sliding' | 'utc_day'
+  readonly resets?: 'sliding' | 'utc_day' | 'utc_month'
+  /** `credit`: an arrival counts as much as the dialect says it costs. Default `request`: it counts one. */
+  readonly unit?: 'request' | 'credit'
   /** False: arrivals beyond it are counted as violations but answered. Default true. */
   readonly enforce?: boolean
 }
 
 export type Refusal = {
-  readonly kind: 'window' | 'day'
+  readonly kind: 'window' | 'day' | 'month'
   /** World time at which the next request would be admitted. */
   readonly until: EpochMs
+}
+
+/** What is left of a quota, as providers tell it in headers and bodies. */
+export type QuotaStatus = {
+  readonly rule: QuotaRule
+  readonly remaining: number
+  /** World time at which a counter starts again; for a sliding window, when its first place becomes free (now, when all are). */
+  readonly resetsAt: EpochMs
 }
 
 export type Violation = {
@@ -36,7 +46,8 @@ export type WindowReport = {
   readonly limit: number
   readonly per_ms: DurationMs
   readonly real_window_ms: DurationMs
-  readonly resets: 'sliding' | 'utc_day'
+  readonly resets: 'sliding' | 'utc_day' | 'utc_month'
+  readonly unit: 'request' | 'credit'
   readonly enforced: boolean
   readonly arrivals: number
   readonly admitted: number
@@ -86,15 +97,34 @@ type Track = {
 export type QuotaMeter = {
   /**
    * One arrival: `realAt` in ms of a monotonic clock, `worldAt` in the world's time. Null when it is admitted.
-   * A refused arrival uses up nothing.
+   * A refused arrival uses up nothing. `credits`: what it costs of quotas that count credits, a whole number, default 1.
    */
-  arrive(n: number, credential: string, realAt: number, worldAt: EpochMs): Refusal | null
+  arrive(n: number, credential: string, realAt: number, worldAt: EpochMs, credits?: number): Refusal | null
+  /** Per rule, after the arrivals so far. */
+  status(credential: string, realAt: number, worldAt: EpochMs): readonly QuotaStatus[]
   report(): readonly WindowReport[]
   readonly violations: readonly Violation[]
   readonly violationCount: number
 }
 
 const KEPT_VIOLATIONS = 10_000
+
+function isCounter({ resets }: QuotaRule): boolean {
+  return resets === 'utc_day' || resets === 'utc_month'
+}
+
+/** The day or month of the world that holds the moment, and its end. */
+function periodOf({ resets }: QuotaRule, at: EpochMs): { readonly from: EpochMs; readonly to: EpochMs } {
+  const from = startOfUtcDay(at)
+  if (resets !== 'utc_month') return { from, to: from + DAY_MS }
+  const date = new Date(at)
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()]
+  return { from: Date.UTC(year, month, 1), to: Date.UTC(year, month + 1, 1) }
+}
+
+function costOf({ unit }: QuotaRule, credits: number): number {
+  return unit === 'credit' ? credits : 1
+}
 
 export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): QuotaMeter {
   for (const { limit, per } of rules) {
@@ -127,17 +157,18 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
 
   /** How many are admitted in the window now, after what is over was let go. */
   function countOf(track: Track, realAt: number, worldAt: EpochMs): number {
-    if (track.rule.resets === 'utc_day') {
-      const day = startOfUtcDay(worldAt)
+    if (isCounter(track.rule)) {
+      const day = periodOf(track.rule, worldAt).from
       if (day !== track.day) Object.assign(track, { day, dayArrivals: 0, dayAdmitted: 0 })
       return track.dayAdmitted
     }
     return track.admitted.within(realAt - track.rule.per / speed)
   }
 
-  function refusalOf({ rule, admitted }: Track, count: number, realAt: number, worldAt: EpochMs): Refusal {
-    if (rule.resets === 'utc_day') return { kind: 'day', until: startOfUtcDay(worldAt) + DAY_MS }
-    const frees = admitted.nth(count - rule.limit) + rule.per / speed
+  /** `over`: how many of those admitted must leave the window before the arrival fits. */
+  function refusalOf({ rule, admitted }: Track, over: number, realAt: number, worldAt: EpochMs): Refusal {
+    if (isCounter(rule)) return { kind: rule.resets === 'utc_day' ? 'day' : 'month', until: periodOf(rule, worldAt).to }
+    const frees = admitted.nth(over - 1) + rule.per / speed
     return { kind: 'window', until: Math.ceil(worldAt + (frees - realAt) * speed) }
   }
 
@@ -146,33 +177,48 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
     get violationCount() {
       return violationCount
     },
-    arrive(n, credential, realAt, worldAt) {
+    arrive(n, credential, realAt, worldAt, credits = 1) {
       const tracks = tracksOf(credential)
       let refusal: Refusal | null = null
       for (const track of tracks) {
         const count = countOf(track, realAt, worldAt)
-        if (count < track.rule.limit) continue
+        const cost = costOf(track.rule, credits)
+        if (count + cost <= track.rule.limit) continue
         violationCount += 1
         if (violations.length < KEPT_VIOLATIONS)
           violations.push({ n, at: worldAt, credential, limit: track.rule.limit, per: track.rule.per, in_window: count })
         if (track.rule.enforce === false) continue
-        const found = refusalOf(track, count, realAt, worldAt)
+        // What costs more than the whole quota never fits; it is told to come back when all is free again.
+        const found = refusalOf(track, Math.min(count, count + cost - track.rule.limit), realAt, worldAt)
         if (refusal === null || found.until > refusal.until) refusal = found
       }
       for (const track of tracks) {
         const windowStart = realAt - track.rule.per / speed
-        const daily = track.rule.resets === 'utc_day'
-        track.arrivals += 1
-        track.dayArrivals += 1
-        if (!daily) track.all.add(realAt)
-        track.maxArrivals = Math.max(track.maxArrivals, daily ? track.dayArrivals : track.all.within(windowStart))
+        const counter = isCounter(track.rule)
+        const cost = costOf(track.rule, credits)
+        track.arrivals += cost
+        track.dayArrivals += cost
+        if (!counter) for (let unit = 0; unit < cost; unit += 1) track.all.add(realAt)
+        track.maxArrivals = Math.max(track.maxArrivals, counter ? track.dayArrivals : track.all.within(windowStart))
         if (refusal !== null) continue
-        track.admittedCount += 1
-        track.dayAdmitted += 1
-        if (!daily) track.admitted.add(realAt)
-        track.maxAdmitted = Math.max(track.maxAdmitted, daily ? track.dayAdmitted : track.admitted.within(windowStart))
+        track.admittedCount += cost
+        track.dayAdmitted += cost
+        if (!counter) for (let unit = 0; unit < cost; unit += 1) track.admitted.add(realAt)
+        track.maxAdmitted = Math.max(track.maxAdmitted, counter ? track.dayAdmitted : track.admitted.within(windowStart))
       }
       return refusal
+    },
+    status(credential, realAt, worldAt) {
+      return tracksOf(credential).map((track) => {
+        const count = countOf(track, realAt, worldAt)
+        const frees = (): EpochMs =>
+          count === 0 ? worldAt : Math.ceil(worldAt + (track.admitted.nth(0) + track.rule.per / speed - realAt) * speed)
+        return {
+          rule: track.rule,
+          remaining: Math.max(0, track.rule.limit - count),
+          resetsAt: isCounter(track.rule) ? periodOf(track.rule, worldAt).to : frees(),
+        }
+      })
     },
     report() {
       return [...byCredential].flatMap(([credential, tracks]) =>
@@ -182,6 +228,7 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
           per_ms: rule.per,
           real_window_ms: rule.resets === 'utc_day' ? DAY_MS / speed : rule.per / speed,
           resets: rule.resets ?? ('sliding' as const),
+          unit: rule.unit ?? ('request' as const),
           enforced: rule.enforce !== false,
           arrivals,
           admitted: admittedCount,

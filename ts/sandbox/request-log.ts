@@ -60,5 +60,5 @@ export function createRequestLog(capacity = 400_000): RequestLog {
 
 /** Credentials in a query are never logged. */
 export function withoutSecrets(pathAndQuery: string): string {
-  return pathAndQuery.replace(/([?&](?:api_key|apikey|key|token)=)[^&]*/gi, '$1***')
+  return pathAndQuery.replace(/([?&](?:api[_-]?key|key|token)=)[^&]*/gi, '$1***')
 }

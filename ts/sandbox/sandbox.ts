@@ -4,6 +4,7 @@ import type { DurationMs, EpochMs } from '../model/time.ts'
 import { createWorldClock, type WorldClock } from './clock.ts'
 import { type Dialect, unplanned } from './dialects/dialect.ts'
 import { DEFAULT_QUOTAS, DIALECTS } from './dialects/index.ts'
+import { samExclusionsHandlers } from './dialects/sam-exclusions.ts'
 import { samGovHandlers } from './dialects/sam-gov.ts'
 import { sbirFilesHandlers, sbirGovHandlers } from './dialects/sbir-gov.ts'
 import { createFaultBox, type Delivery, type FaultBox } from './faults.ts'
@@ -62,6 +63,8 @@ function handlersOf(
   now: () => EpochMs,
 ): RequestHandler[] {
   switch (dialect.prefix) {
+    case 'sam_exclusions':
+      return samExclusionsHandlers(world, baseUrl, settings.samKeys === undefined ? { now } : { now, keys: settings.samKeys })
     case 'sam_gov':
       return samGovHandlers(world, baseUrl, settings.samKeys === undefined ? { now } : { now, keys: settings.samKeys })
     case 'sbir_gov':
@@ -71,6 +74,13 @@ function handlersOf(
     default:
       return dialect.handlers(world, baseUrl, { now })
   }
+}
+
+/** Those that the answer has already stay. */
+function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {
+  const all = new Headers(response.headers)
+  for (const [name, value] of Object.entries(headers)) if (!all.has(name)) all.set(name, value)
+  return new Response(response.body, { status: response.status, headers: all })
 }
 
 /** `origin`: without trailing slash, e.g. `http://127.0.0.1:8585`. Throws a RangeError for settings that make no sense. */
@@ -114,7 +124,11 @@ export function createSandbox(settings: SandboxSettings, ports: SandboxPorts, or
       const { dialect, handlers } = mount
       const path = slash < 0 ? '/' : url.pathname.slice(slash)
       const n = log.next()
-      const refusal = quotas.get(dialect.source)!.arrive(n, dialect.credential(request), arrivedAt, at)
+      const credential = dialect.credential(request)
+      const credits = dialect.credits?.(path, url.searchParams) ?? 1
+      const quota = quotas.get(dialect.source)!
+      const refusal = quota.arrive(n, credential, arrivedAt, at, credits)
+      const meter = { now: at, credits, quotas: quota.status(credential, arrivedAt, at) }
       const body = request.method === 'POST' ? await request.clone().text() : ''
       const entry = {
         n,
@@ -135,9 +149,10 @@ export function createSandbox(settings: SandboxSettings, ports: SandboxPorts, or
       if (response === null && refusal !== null) {
         const count = (refused.get(dialect.source) ?? 0) + 1
         refused.set(dialect.source, count)
-        response = dialect.overQuota(refusal, count)
+        response = dialect.overQuota(refusal, count, meter)
       }
       response ??= (await getResponse(handlers, request)) ?? unplanned(request, 'this request')
+      if (fault === null && dialect.quotaHeaders !== undefined) response = withHeaders(response, dialect.quotaHeaders(meter))
       const delivery = fault?.delivery ?? { kind: 'normal' }
       const neverSent = delivery.kind === 'reset' || (delivery.kind === 'stall' && delivery.after === 'request')
       entry.status = neverSent ? null : response.status

@@ -12,23 +12,43 @@ export type Bucket = {
   /** 0 for days and months: a credential has one counter of each, whatever the rule calls its length. */
   readonly perMs: DurationMs
   readonly limit: number
+  /** What one request takes of it. */
+  readonly cost: number
   readonly rule: QuotaRule
 }
 
-export function bucketName(bucket: Pick<Bucket, 'window' | 'quotaPartition' | 'perMs'>): string {
-  return `${bucket.window}/${bucket.perMs}/${bucket.quotaPartition}`
+/** The window as stores keep it: credits and requests of one period are counted apart. */
+export function windowName(bucket: Pick<Bucket, 'window' | 'rule'>): string {
+  return countsCredits(bucket.rule) ? `${bucket.window}/credit` : bucket.window
 }
 
-export function bucketOf(rule: QuotaRule): Bucket {
+function countsCredits(rule: QuotaRule): boolean {
+  return rule.kind === 'counter' && rule.unit === 'credit'
+}
+
+export function bucketName(bucket: Pick<Bucket, 'window' | 'quotaPartition' | 'perMs' | 'rule'>): string {
+  return `${windowName(bucket)}/${bucket.perMs}/${bucket.quotaPartition}`
+}
+
+export function bucketOf(rule: QuotaRule, credits = 1): Bucket {
   const window = rule.kind === 'slots' ? 'slots' : (rule.resets ?? 'period')
   const perMs = window === 'slots' || window === 'period' ? rule.perMs : 0
-  return { window, quotaPartition: rule.quotaPartition, perMs, limit: rule.limit, rule }
+  return {
+    window,
+    quotaPartition: rule.quotaPartition,
+    perMs,
+    limit: rule.limit,
+    cost: countsCredits(rule) ? Math.min(credits, rule.limit) : 1,
+    rule,
+  }
 }
 
-export function bucketsOf(rules: readonly QuotaRule[]): readonly Bucket[] {
+/** Those that a request of so many credits draws from. */
+export function bucketsOf(rules: readonly QuotaRule[], credits = 1): readonly Bucket[] {
   const buckets = new Map<string, Bucket>()
   for (const rule of rules) {
-    const bucket = bucketOf(rule)
+    const bucket = bucketOf(rule, credits)
+    if (bucket.cost === 0) continue
     const name = bucketName(bucket)
     const known = buckets.get(name)
     if (known === undefined || bucket.limit < known.limit) buckets.set(name, bucket)

@@ -2,11 +2,11 @@
  * What a ledger row is, apart from time, and what time makes of it. Both stores judge by these words: the memory store
  * calls the functions, the SQLite store keeps `rowState` in an indexed column and compares times in SQL.
  */
-import type { LedgerEntry } from '../model/ledger.ts'
+import { type LedgerEntry, UNRESOLVED_ERROR } from '../model/ledger.ts'
 import type { EpochMs } from '../model/time.ts'
 import type { Judge, LedgerQuery } from './store.ts'
 
-/** Skipped without an attempt: the source cannot be asked about the entity. Never due. */
+/** Skipped without an attempt, or since its identity was taken back: the source cannot be asked about the entity. Never due. */
 export const UNRESOLVED = 0
 export const NEVER_ATTEMPTED = 1
 export const NEVER_SUCCEEDED = 2
@@ -16,14 +16,17 @@ export const AMBIGUOUS = 4
 /** Added to each of the above while a status change is pending. */
 export const PENDING = 8
 
-type Facts = Pick<LedgerEntry, 'outcome' | 'lastAttemptAt' | 'lastSuccessAt' | 'pendingSince'>
+type Facts = Pick<LedgerEntry, 'outcome' | 'lastAttemptAt' | 'lastSuccessAt' | 'pendingSince'> & {
+  readonly errorClass?: LedgerEntry['errorClass']
+}
 
 export function rowState(entry: Facts): number {
   return rowKind(entry) + (entry.pendingSince === null ? 0 : PENDING)
 }
 
 function rowKind(entry: Facts): number {
-  if (entry.outcome === 'skipped') return entry.lastAttemptAt === null ? UNRESOLVED : AMBIGUOUS
+  if (entry.outcome === 'skipped')
+    return entry.lastAttemptAt === null || entry.errorClass === UNRESOLVED_ERROR ? UNRESOLVED : AMBIGUOUS
   if (entry.lastSuccessAt !== null) return KNOWN
   return entry.lastAttemptAt === null ? NEVER_ATTEMPTED : NEVER_SUCCEEDED
 }
@@ -84,6 +87,26 @@ export function unattempted(place: Pick<LedgerEntry, 'source' | 'entity' | 'coho
     runId: null,
     pendingSince: null,
   }
+}
+
+/** A row that could not be asked about and now can be. What was known came of another identity, if of any: it is asked about at once. */
+export function madeAskable(entry: LedgerEntry, cohort: string): LedgerEntry {
+  return {
+    ...entry,
+    cohort,
+    lastSuccessAt: null,
+    outcome: null,
+    consecutiveFailures: 0,
+    nextAttemptAt: null,
+    errorClass: null,
+    error: null,
+  }
+}
+
+/** A row that cannot be asked about, or not any more; its cohort and what is known stay. */
+export function madeUnaskable(entry: LedgerEntry, cohort: string, reason: string): LedgerEntry {
+  const errorClass = entry.lastAttemptAt === null ? null : UNRESOLVED_ERROR
+  return { ...entry, cohort, outcome: 'skipped', nextAttemptAt: null, errorClass, error: reason }
 }
 
 /**

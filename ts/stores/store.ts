@@ -22,11 +22,11 @@ export type UpsertSummary = { readonly added: number; readonly changed: number; 
 
 export type PopulationStore = {
   /**
-   * Adds or updates entities in one transaction and marks each as seen by the ingest. Attributes are replaced as a whole,
+   * Adds or updates entities in one transaction and marks each as seen by the ingest (null: none saw them). Attributes are replaced as a whole,
    * aliases and links are added to. Idempotent: the same batch again counts as unchanged. Never deletes. A link may name
    * an entity that comes in later; a new link alone makes its entity a changed one.
    */
-  upsertEntities(batch: readonly EntityUpsert[], ingestId: string, at: EpochMs): Promise<UpsertSummary>
+  upsertEntities(batch: readonly EntityUpsert[], ingestId: string | null, at: EpochMs): Promise<UpsertSummary>
   entity(ref: EntityRef): Promise<Entity | null>
   /** Entities known by an alias (or by their key itself), in key order; several when the alias is shared. */
   entitiesByAlias(kind: EntityKind, aliases: readonly string[]): Promise<ReadonlyMap<string, readonly Entity[]>>
@@ -131,8 +131,13 @@ export type LedgerStore = {
    * later call goes on where this one stood. Runs in transactions of bounded size; callable again after a crash. What
    * `place` throws ends it; the batch it was thrown in is not kept (the memory store keeps its beginning). Returns how many
    * rows were added, moved, or made askable.
+   *
+   * `byIdentity`: placement depends on the identity too, and this text names the rule by which. `place` is then given the stored
+   * identity, and every row, whatever its state, is offered again after its identity was written or cleared, and all of them when
+   * the rule is another than last time. One that was asked about and cannot be any more keeps its cohort and what is known, and
+   * is never due (`errorClass` `unresolved`); one that can be again is due at once.
    */
-  assign(source: SourceId, kinds: readonly EntityKind[], place: (entity: Entity) => Placement, at: EpochMs): Promise<number>
+  assign(source: SourceId, kinds: readonly EntityKind[], place: Placer, at: EpochMs, byIdentity?: string): Promise<number>
   /** Number of rows per cohort, to continue numbered cohorts. */
   cohortSizes(source: SourceId): Promise<ReadonlyMap<string, number>>
   /** One row per partition of the source (or for one cohort), unresolved ones included, ordered by cohort. */
@@ -173,6 +178,8 @@ export type LedgerStore = {
   changeCounters(): Promise<ReadonlyMap<PartitionKey, number>>
 }
 export type Placement = { readonly cohort: string; readonly unresolvable: string | null }
+/** `current`: the cohort that the row has already and keeps, whatever is returned; null when it has none, or `unresolved`. */
+export type Placer = (entity: Entity, identity?: Identity | null, current?: string | null) => Placement
 
 // ---------------------------------------------------------------- checkpoints, leases
 
@@ -216,6 +223,8 @@ export type QuotaRule = {
   readonly perMs: DurationMs
   /** For counters: offset of the reset from UTC midnight (of the first day of the month for months). */
   readonly resets?: 'utc_day' | 'utc_month'
+  /** Counters only. What is counted: requests (unless said), or what each request costs. */
+  readonly unit?: 'request' | 'credit'
 }
 export type QuotaGrant = { readonly id: string; readonly rules: readonly QuotaRule[]; readonly slots: readonly number[] }
 export type QuotaAnswer =
@@ -238,7 +247,8 @@ export type QuotaStore = {
    * Takes one unit of every rule, or of none. A slot taken is free again `perMs` after `release`, or `leaseMs + perMs`
    * after the grant when the holder dies. Slots of another boot count as busy for a whole window from first sight.
    * Rules with equal partition, kind and window (days and months by their reset) draw from one bucket, under the strictest
-   * limit of them; the holder's request must end before its `leaseMs` does.
+   * limit of them; the holder's request must end before its `leaseMs` does. `credits` (1 unless said): what is taken of rules
+   * with unit `credit`; 0 takes none of them and does not wait for them, more than their limit takes a whole window's.
    */
   acquireQuota(
     rules: readonly QuotaRule[],
@@ -246,6 +256,7 @@ export type QuotaStore = {
     leaseMs: DurationMs,
     monotonic: Monotonic,
     now: EpochMs,
+    credits?: number,
   ): Promise<QuotaAnswer>
   /** The request completed (answered, failed or timed out). Idempotent. Counters are not given back: the call was made. */
   releaseQuota(grant: QuotaGrant, monotonic: Monotonic): Promise<void>
@@ -295,18 +306,26 @@ export type SmallStore = {
   putState(name: string, expected: number, value: JsonValue): Promise<boolean>
 
   /**
-   * Opens an entry per (source, entity); one that is open stays as it is. Unknown pairs are refused with `unknown_entity`, and
+   * Opens an entry per (source, entity); one that is open stays as it is. The wait of a row that could not be told apart ends with it,
+   * that of a failing one does not. Unknown pairs are refused with `unknown_entity`, and
    * then none is opened. Returns how many were opened.
    */
   addPending(changes: readonly PendingChange[]): Promise<number>
   /** Open entries, oldest first. */
   pending(source?: SourceId): Promise<readonly PendingChange[]>
 
+  /** By source and entity. `below`: with a confidence below this. */
   identities(query: {
     readonly source?: SourceId
     readonly entity?: EntityRef
+    readonly decidedBy?: Identity['decidedBy']
+    readonly below?: number
     readonly limit: number
   }): Promise<readonly Identity[]>
+  /** Of these entities at one source; those without one are left out. */
+  identitiesOf(source: SourceId, entities: readonly EntityRef[]): Promise<readonly Identity[]>
+  /** Rows of a source that cannot be asked about, with the reason in `entry.error`; in insertion order of their entities. */
+  unresolved(source: SourceId, limit: number): Promise<readonly WorkItem[]>
   /** Writes identities; one that a user decided is not replaced by a computed one. Returns how many were written. */
   putIdentities(identities: readonly Identity[]): Promise<number>
   clearIdentity(source: SourceId, entity: EntityRef): Promise<boolean>

@@ -4,7 +4,7 @@
  */
 
 /** `skipped` rows that were never attempted cannot be asked about and are never due. */
-const UNASKABLE = `("outcome" IS NOT DISTINCT FROM 'skipped' AND "last_attempt_at" IS NULL)`
+const UNASKABLE = `("outcome" IS NOT DISTINCT FROM 'skipped' AND ("last_attempt_at" IS NULL OR "error_class" IS NOT DISTINCT FROM 'unresolved'))`
 /** Nothing names a moment: such a row is due at once, whenever one looks. */
 const DUE_AT_ONCE = `("pending_since" IS NULL AND "last_success_at" IS NULL AND "next_attempt_at" IS NULL)`
 

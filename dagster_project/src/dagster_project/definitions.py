@@ -1,19 +1,22 @@
 """The code location: `dagster dev -m dagster_project.definitions`, or `npm run dagster`."""
 
+import os
+
 import dagster as dg
 
 from dagster_project.defs.assets import bulk_assets, coverage_assets, refresh_asset
 from dagster_project.defs.jobs import coverage_monitor_job, iterative_enrichment_refresh_job
 from dagster_project.defs.resources import resources
 from dagster_project.defs.schedules import coverage_schedule, nightly_schedule
-from dagster_project.defs.sensors import enrichment_failure_alert_sensor, post_bulk_sensor
-from dagster_project.lib.config_files import source_ids
+from dagster_project.defs.sensors import due_sensor, enrichment_failure_alert_sensor, post_bulk_sensor
+from dagster_project.lib.config_files import enabled_source_ids, source_ids
 from dagster_project.lib.settings import Settings
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     sources = source_ids(settings.config_dir, settings.environment)
-    monitor = coverage_monitor_job(sources)
+    # A source that is switched off is measured when asked for, and alerts nobody.
+    monitor = coverage_monitor_job(enabled_source_ids(settings.config_dir, settings.environment, os.environ) or sources)
     return dg.Definitions(
         assets=[
             refresh_asset(settings),
@@ -22,7 +25,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         ],
         jobs=[iterative_enrichment_refresh_job, monitor],
         schedules=[nightly_schedule(settings), coverage_schedule(settings, monitor)],
-        sensors=[post_bulk_sensor(settings), enrichment_failure_alert_sensor],
+        sensors=[post_bulk_sensor(settings), due_sensor(settings), enrichment_failure_alert_sensor],
         resources=resources(settings),
         # A step is one process of the engine already; another one around it costs twice the time and half the memory.
         executor=dg.in_process_executor,

@@ -76,6 +76,7 @@ export async function configFor(
   url: string,
   settings: Settings = {},
   from = { dir: join(REPOSITORY, 'config'), adapters: CATALOG },
+  added: readonly string[] = [],
 ): Promise<Config> {
   const all: Settings = {
     'clock.sandbox_url': url,
@@ -85,6 +86,8 @@ export async function configFor(
     'enrichment.sbir_gov.other_urls.files': `${url}/sbir_files`,
     'enrichment_refresh.usaspending.quotas': AMPLE,
     'enrichment_refresh.sam_gov.quotas': AMPLE,
+    // On the same key, so under the same quotas.
+    'enrichment_refresh.sam_exclusions.quotas': AMPLE,
     'enrichment_refresh.sbir_gov.quotas': AMPLE,
     // Batches, unless the test wants the feed.
     'enrichment.usaspending.options': { feed_rows_per_day: 50_000 },
@@ -99,7 +102,16 @@ export async function configFor(
     statePath: join(dir, 'state.sqlite'),
     adapters: from.adapters,
   })
-  return config
+  return onlySources(config, [...SOURCES, ...added])
+}
+
+/** The sources of most end-to-end tests: between them they have every way of asking. `all-sources.test.ts` has the others. */
+const SOURCES = ['usaspending', 'sam_gov', 'sbir_gov']
+
+function onlySources(config: Config, wanted: readonly string[]): Config {
+  const keep = <T>(map: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(map).filter(([source]) => wanted.includes(source)))
+  return { ...config, enrichment: keep(config.enrichment), enrichment_refresh: keep(config.enrichment_refresh) }
 }
 
 export function openTestEngine(config: Config, options: Partial<EngineOptions> = {}): Promise<Engine> {

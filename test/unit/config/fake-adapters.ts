@@ -13,8 +13,11 @@ export const KEYED: AdapterFacts = {
   batch: { maxSize: 10 },
 }
 
+/** One that finds identities. */
+export const RESOLVING: AdapterFacts = { ...OPEN, id: 'resolving', resolve: {} }
+
 export const CATALOG: AdapterCatalog = {
-  byId: (id) => [OPEN, KEYED].find((adapter) => adapter.id === id) ?? null,
+  byId: (id) => [OPEN, KEYED, RESOLVING].find((adapter) => adapter.id === id) ?? null,
   ids: [OPEN.id, KEYED.id],
 }
 

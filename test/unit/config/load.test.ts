@@ -220,6 +220,30 @@ enrichment_refresh:
 })
 
 describe('cross-field checks', () => {
+  it('know the sources that find identities, and embedded providers', async () => {
+    const settings = [
+      'enrichment.a.adapter=resolving',
+      'enrichment.a.base_url=embedded:ip-data',
+      'enrichment_refresh.a.identity={min_confidence: 0.9}',
+      'enrichment_refresh.a.quotas=[{limit: 5, per: 1d, resets: utc_day, unit: credit}]',
+      'status_changes=[{on_source: b, event_kinds: [changed], make_due: a_identity}]',
+      'clock.source=sandbox',
+      'clock.sandbox_url=http://127.0.0.1:1',
+      'enrichment.b.base_url=http://127.0.0.1:1/b',
+    ]
+    expect(await problemsOf(GOOD, { settings })).toEqual([])
+    const { config } = await loadConfig(await request({ base: GOOD, dev: '' }, { settings }))
+    expect(config.enrichment_refresh['a']?.identity).toEqual({
+      enabled: true,
+      cadence: '90d',
+      sla: '180d',
+      min_confidence: 0.9,
+      min_margin: 0.05,
+      cohort: { size: 500 },
+      coverage_threshold: 0.9,
+    })
+  })
+
   it.each([
     ['sla below cadence', ['enrichment_refresh.a.sla=5d'], 'enrichment_refresh.a.sla', /shorter than cadence/],
     ['batch above the provider', ['enrichment_refresh.b.batch_size=11'], 'enrichment_refresh.b.batch_size', /is 11, more than/],
@@ -272,6 +296,31 @@ describe('cross-field checks', () => {
       'enrichment_refresh.a.retry.base_delay',
       /longer than/,
     ],
+    [
+      'identities of an adapter that finds none',
+      ['enrichment_refresh.a.identity={}'],
+      'enrichment_refresh.a.identity',
+      /no identities/,
+    ],
+    [
+      'an identity SLA below its cadence',
+      ['enrichment.a.adapter=resolving', 'enrichment_refresh.a.identity={cadence: 90d, sla: 30d}'],
+      'enrichment_refresh.a.identity.sla',
+      /shorter than cadence/,
+    ],
+    [
+      'a confidence beyond all',
+      ['enrichment.a.adapter=resolving', 'enrichment_refresh.a.identity={min_confidence: 85}'],
+      'enrichment_refresh.a.identity.min_confidence',
+      /85|at most|1/,
+    ],
+    [
+      'credits in a sliding window',
+      ['enrichment_refresh.a.quotas=[{limit: 5, per: 1s, unit: credit}]'],
+      'enrichment_refresh.a.quotas[0].unit',
+      /sliding/,
+    ],
+    ['an embedded provider of no name', ['enrichment.a.base_url=embedded:'], 'enrichment.a.base_url', /no http/],
     [
       'real providers on sandbox time',
       ['clock.source=sandbox', 'clock.sandbox_url=http://127.0.0.1:1'],

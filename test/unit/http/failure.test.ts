@@ -28,6 +28,14 @@ test('only codes are taken from errors, never messages', () => {
   expect(codeOf('https://user:pw@host')).toBe('unknown')
 })
 
+test('a host that is known to be gone is down for good, as long as that is what is wrong', () => {
+  const gone = 'switched off on 2026-03-20; use uspto_odp'
+  expect(classifyFailure('dns', 'ENOTFOUND', gone)).toEqual({ class: 'source_down', reason: gone })
+  expect(classifyFailure('dns', 'EAI_AGAIN', gone).class).toBe('transient')
+  expect(classifyFailure('connect', 'ECONNREFUSED', gone).class).toBe('transient')
+  expect(classifyFailure('dns', 'ENOTFOUND').class).toBe('transient')
+})
+
 test('every failure has a class and words', () => {
   const classes = Object.fromEntries(FAILURES.map((failure) => [failure, classifyFailure(failure, 'X').class]))
   expect(classes).toEqual({

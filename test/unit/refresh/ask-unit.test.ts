@@ -266,3 +266,57 @@ describe('targetOf', () => {
     expect(send({ payloadHash: null, normalizerVersion: null })).toEqual(none)
   })
 })
+
+describe('look-ups of several requests', () => {
+  const stepping = fakeAdapter(['lookup'], {
+    lookup: {
+      request: () => ({ method: 'GET', path: '/1', label: 'step' }),
+      more: (views) => (views.length < 3 ? { method: 'GET', path: `/${views.length + 1}`, label: 'step' } : null),
+      parse: (last, target, _context, earlier = []) => ({
+        kind: 'record',
+        entity: target.entity,
+        record: { seen: [...earlier, last].map((one) => one.status) },
+      }),
+    },
+  })
+
+  test('are asked one after the other, all answers in order, empty and missing ones too', async () => {
+    const { result, client } = await ask(
+      lookup,
+      (_request, index) => (index === 1 ? answered('not_found') : index === 2 ? answered('empty') : ok({})),
+      stepping,
+    )
+    expect(client.requests.map((request) => request.path)).toEqual(['/1', '/2', '/3'])
+    expect(result).toMatchObject({
+      kind: 'answered',
+      calls: 3,
+      judged: [{ status: 200, answer: { kind: 'record', record: { seen: [200, 404, 200] } } }],
+    })
+  })
+
+  test('fail, stop and are refused by whichever answer says so, with all calls counted', async () => {
+    const at =
+      (index: number, answer: CallResult): Respond =>
+      (_request, now) =>
+        now === index ? answer : ok({})
+    expect((await ask(lookup, at(1, answered('transient')), stepping)).result).toMatchObject({
+      kind: 'answered',
+      calls: 2,
+      judged: [{ answer: { kind: 'failed', errorClass: 'transient' } }],
+    })
+    expect((await ask(lookup, at(2, answered('rate_limited')), stepping)).result).toMatchObject({ kind: 'stopped', calls: 3 })
+    expect((await ask(lookup, at(1, answered('malformed')), stepping)).result).toMatchObject({ kind: 'rejected', calls: 2 })
+    expect((await ask(lookup, at(1, answered('not_modified')), stepping)).result).toMatchObject({
+      kind: 'rejected',
+      reason: 'answer 2 of one request is 304 (not modified)',
+    })
+  })
+
+  test('end after 20 answers', async () => {
+    const endless = fakeAdapter(['lookup'], {
+      lookup: { ...stepping.lookup!, more: () => ({ method: 'GET', path: '/again', label: 'step' }) },
+    })
+    const { result } = await ask(lookup, () => ok({}), endless)
+    expect(result).toMatchObject({ kind: 'rejected', calls: 20, reason: 'more than 20 answers for one request' })
+  })
+})

@@ -1,13 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import type { SourceAdapter } from '../../../ts/adapters/adapter.ts'
+import { NO_COUNTS } from '../../../ts/model/checkpoint.ts'
 import type { Plan, RefreshRequest } from '../../../ts/model/plan.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../ts/model/time.ts'
+import { DEFAULT_RULE, identityAdapter } from '../../../ts/refresh/identity.ts'
 import { type PlanPolicy, type PlanSource, planRefresh } from '../../../ts/refresh/plan.ts'
 import { itemCursor } from '../../../ts/refresh/resume.ts'
 import type { PartitionStats } from '../../../ts/stores/store.ts'
 import { checkpoint, dayRule, EVERYTHING, partitionStats, SOURCE, slotRule } from '../../support/builders.ts'
 import { fakeAdapter, fakeBatch, fakeFeed } from '../../support/fake-adapter.ts'
 import { TEST_EPOCH } from '../../support/fake-clock.ts'
+import { registerAdapter } from '../../support/fake-register.ts'
 
 const NOW = TEST_EPOCH
 
@@ -289,6 +292,13 @@ describe('the feed', () => {
     expect(summary(plan(source(adapter, [known], { feedWalked: true })))).toEqual([['a', 'batch', 100]])
   })
 
+  test('is not walked for so many entities alone, unless it is named', () => {
+    expect(summary(plan(source(adapter, [known]), { limit: 5 }))).toEqual([['a', 'batch', 100]])
+    expect(summary(plan(source(adapter, [known]), { limit: 5, partitions: [`${SOURCE}:change_feed`] }))).toEqual([
+      ['change_feed', 'feed', 4],
+    ])
+  })
+
   test('a cohort named alone is asked, not walked', () => {
     expect(summary(plan(source(adapter, [known]), { cohorts: ['a'] }))).toEqual([['a', 'batch', 100]])
   })
@@ -367,5 +377,59 @@ describe('held back', () => {
       partitions: [{ cohort: 'a' }],
       sources: [{ heldBack: null }],
     })
+  })
+})
+
+describe('the finding of identities', () => {
+  const rows = [{ cohort: 'name_batch_0001', population: 10, due: 4 }]
+  const main = source(registerAdapter(), [{ cohort: 'batch_0001', population: 6, due: 2 }])
+  const identities = source(identityAdapter(registerAdapter(), DEFAULT_RULE)!, rows)
+  const planned = (request: Partial<RefreshRequest>): string[] =>
+    plan([main, identities], request).partitions.map((part) => `${part.partition} ${part.calls}`)
+
+  test('comes along with its source, and alone when it is named', () => {
+    const both = ['register:batch_0001 2', 'register_identity:name_batch_0001 4']
+    expect(planned({})).toEqual(both)
+    expect(planned({ sources: ['register'] })).toEqual(both)
+    expect(planned({ sources: ['register_identity'] })).toEqual(both.slice(1))
+    expect(planned({ partitions: ['register:batch_0001'] })).toEqual(both.slice(0, 1))
+    expect(planned({ sources: ['other'] })).toEqual([])
+  })
+
+  test('is not forced by what is asked of its source, and has no place in time', () => {
+    expect(planned({ sources: ['register'], force: true })).toEqual([
+      'register:batch_0001 6',
+      'register_identity:name_batch_0001 4',
+    ])
+    expect(planned({ sources: ['register_identity'], force: true })).toEqual(['register_identity:name_batch_0001 10'])
+    expect(planned({ window: { from: NOW - DAY_MS, to: NOW } })).toEqual(['register:batch_0001 6'])
+  })
+
+  test('a look-up of several calls is planned by what earlier passes took', () => {
+    const done = checkpoint({
+      partition: 'register:batch_0001',
+      status: 'complete',
+      strategy: 'lookup',
+      counts: { ...NO_COUNTS, items: 10, calls: 25 },
+    })
+    expect(plan({ ...main, checkpoints: [done] })).toMatchObject({ sources: [{ calls: 5, callsByStrategy: { lookup: 5 } }] })
+  })
+})
+
+describe('quotas that count credits', () => {
+  const credits = { ...dayRule(100), unit: 'credit' as const }
+  const rows = [{ cohort: 'a', population: 1_000, due: 1_000 }]
+  const utilisation = (adapter: SourceAdapter): number =>
+    plan(source(adapter, rows, { policy: { rules: [credits], slaMs: DAY_MS } })).sources[0]!.feasibility.utilisation
+
+  test('are planned by what a call costs on average', () => {
+    expect(utilisation(fakeAdapter(['lookup']))).toBe(10)
+    expect(utilisation(fakeAdapter(['lookup'], { creditsPerCall: () => 4 }))).toBe(40)
+    expect(utilisation(fakeAdapter(['lookup'], { creditsPerCall: () => 0 }))).toBe(0)
+  })
+
+  test('hold nothing back when they are spent: what is free is asked', () => {
+    const spent = { rule: credits, used: 100, remaining: 0, freesAt: NOW + HOUR_MS, blockedUntil: null }
+    expect(plan({ ...source(fakeAdapter(['lookup']), rows), quota: [spent] })).toMatchObject({ sources: [{ heldBack: null }] })
   })
 })

@@ -135,3 +135,48 @@ describe('quota', () => {
     expect(() => createQuotaMeter([{ limit: 1, per: 0 }], 1)).toThrow('window longer than 0')
   })
 })
+
+describe('counters and credits', () => {
+  const MONTH = { limit: 3, per: 30 * DAY_MS, resets: 'utc_month' } as const
+
+  it('starts the monthly count again on the first of the month', () => {
+    const meter = createQuotaMeter([MONTH], 10)
+    const last = Date.UTC(2026, 10, 30, 23, 59, 59)
+    const next = Date.UTC(2026, 11, 1)
+    expect([1, 2, 3].map((n) => meter.arrive(n, 'a', n, last))).toEqual([null, null, null])
+    expect(meter.arrive(4, 'a', 4, last)).toEqual({ kind: 'month', until: next })
+    expect(meter.status('a', 4, last)).toMatchObject([{ remaining: 0, resetsAt: next }])
+    expect(meter.arrive(5, 'a', 5, next)).toBeNull()
+    expect(meter.status('a', 5, next)).toMatchObject([{ remaining: 2, resetsAt: Date.UTC(2027, 0, 1) }])
+  })
+
+  it('counts what requests cost where credits are counted, and nothing for what is free', () => {
+    const meter = createQuotaMeter(
+      [
+        { limit: 100, per: 1000 },
+        { limit: 12, per: DAY_MS, resets: 'utc_day', unit: 'credit' },
+      ],
+      1,
+    )
+    const noon = Date.UTC(2026, 10, 21, 12)
+    expect(meter.arrive(1, 'a', 0, noon, 10)).toBeNull()
+    expect(meter.arrive(2, 'a', 1, noon, 10)).toEqual({ kind: 'day', until: Date.UTC(2026, 10, 22) })
+    expect([meter.arrive(3, 'a', 2, noon, 0), meter.arrive(4, 'a', 3, noon, 2)]).toEqual([null, null])
+    expect(meter.arrive(5, 'a', 4, noon)).not.toBeNull()
+    expect(meter.arrive(6, 'a', 5, noon, 0)).toBeNull()
+    expect(meter.status('a', 5, noon).map(({ remaining }) => remaining)).toEqual([96, 0])
+    expect(meter.report().map(({ unit, admitted }) => [unit, admitted])).toEqual([
+      ['request', 4],
+      ['credit', 12],
+    ])
+  })
+
+  it('frees credits of a sliding window as they were taken', () => {
+    const meter = createQuotaMeter([{ limit: 5, per: 1000, unit: 'credit' }], 1)
+    expect([meter.arrive(1, 'a', 0, 0, 3), meter.arrive(2, 'a', 400, 400, 2)]).toEqual([null, null])
+    expect(meter.arrive(3, 'a', 500, 500, 3)).toEqual({ kind: 'window', until: 1000 })
+    expect(meter.arrive(4, 'a', 500, 500, 4)).toEqual({ kind: 'window', until: 1400 })
+    expect(meter.arrive(5, 'a', 500, 500, 9)).toEqual({ kind: 'window', until: 1400 })
+    expect(meter.arrive(6, 'a', 1000, 1000, 3)).toBeNull()
+  })
+})

@@ -64,6 +64,12 @@ function add(day: EpochMs | null, time: number | null): EpochMs | null {
   return day === null || time === null ? null : day + time
 }
 
+/** `MM-DD-YYYY`, which is no variant of the formats above: with dashes the year comes first everywhere else. */
+export function parseDashedUsDate(value: JsonValue | undefined): EpochMs | null {
+  const match = typeof value === 'string' ? /^(\d{2})-(\d{2})-(\d{4})$/.exec(value.trim()) : null
+  return match === null ? null : dayOf(match[3]!, match[1]!, match[2]!)
+}
+
 /** `MM/DD/YYYY` of the UTC day that holds the instant: how SAM.gov wants dates in a request. */
 export function toUsDate(at: EpochMs): string {
   const [year, month, day] = toUtcDate(at).split('-')

@@ -21,27 +21,3 @@ export function clipText(text: string, max = 200): string {
 export function stripId(text: string): string {
   return text.toUpperCase().replace(/[^A-Z0-9]/g, '')
 }
-
-const LEGAL_FORMS: ReadonlySet<string> = new Set(
-  'INC INCORPORATED CORP CORPORATION CO COMPANY LLC LTD LIMITED LP LLP LLLP PC PLLC PLC PBC'.split(' '),
-)
-
-/**
- * A company name as a key for comparison: upper case, no accents or punctuation, no article in front, no legal form at the
- * end. `The Acme Tech Solutions, Inc.` and `ACME TECH SOLUTIONS INCORPORATED` are one; empty when nothing is left.
- */
-export function nameKey(name: string): string {
-  const words = name
-    .slice(0, 300)
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .toUpperCase()
-    .replace(/[.'’]/g, '')
-    .replaceAll('&', ' AND ')
-    .replace(/[^\p{L}\p{N}]+/gu, ' ')
-    .trim()
-    .split(' ')
-  if (words.length > 1 && words[0] === 'THE') words.shift()
-  while (words.length > 1 && LEGAL_FORMS.has(words.at(-1)!)) words.pop()
-  return words.join(' ')
-}

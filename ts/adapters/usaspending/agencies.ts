@@ -1,5 +1,5 @@
 /** Agencies of the SBIR and STTR programs: their names and abbreviations on SBIR.gov, their top-tier codes on USAspending. */
-import { nameKey } from '../shared/text.ts'
+import { companyNameKey } from '../shared/names.ts'
 
 const AGENCIES: Readonly<Record<string, readonly string[]>> = {
   '012': ['USDA', 'Department of Agriculture'],
@@ -19,7 +19,7 @@ const AGENCIES: Readonly<Record<string, readonly string[]>> = {
 }
 
 function agencyKey(name: string): string {
-  return nameKey(name).replace(/^(?:U S|US|UNITED STATES) /, '')
+  return companyNameKey(name).replace(/^(?:U S|US|UNITED STATES) /, '')
 }
 
 const CODE_BY_NAME: ReadonlyMap<string, string> = new Map(

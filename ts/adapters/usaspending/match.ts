@@ -5,7 +5,8 @@ import type { Answer, FoundIdentity, Target } from '../adapter.ts'
 import { canonicalDecimal } from '../shared/decimal.ts'
 import { attributeText, refOf } from '../shared/entity.ts'
 import { textAt } from '../shared/json.ts'
-import { nameKey, stripId } from '../shared/text.ts'
+import { companyNameKey } from '../shared/names.ts'
+import { stripId } from '../shared/text.ts'
 import { agencyCode, paddedCode } from './agencies.ts'
 import { matchKeys } from './award-ids.ts'
 import { generatedIdOf, recordOfRow } from './record.ts'
@@ -33,8 +34,8 @@ function likeness(target: Target, row: JsonObject): Likeness {
   const byCode = same(agencyCode(ourAgency ?? ''), theirCode)
   return {
     uei: same(attributeText(entity, 'uei')?.toUpperCase() ?? null, textAt(row, 'Recipient UEI')?.toUpperCase() ?? null),
-    name: same(nameKey(attributeText(entity, 'company_name') ?? ''), nameKey(textAt(row, 'Recipient Name') ?? '')),
-    agency: byCode ?? same(nameKey(ourAgency ?? ''), nameKey(theirAgency ?? '')),
+    name: same(companyNameKey(attributeText(entity, 'company_name') ?? ''), companyNameKey(textAt(row, 'Recipient Name') ?? '')),
+    agency: byCode ?? same(companyNameKey(ourAgency ?? ''), companyNameKey(theirAgency ?? '')),
   }
 }
 

@@ -1,13 +1,16 @@
 import type { Identity } from '../../model/entity.ts'
 import { EngineError } from '../../model/errors.ts'
 import type { EntityRef, SourceId } from '../../model/keys.ts'
+import { type LedgerEntry, UNRESOLVED_ERROR } from '../../model/ledger.ts'
+import { configuredSource, identitySourceNamed } from '../../source-names.ts'
+import type { Store, WorkItem } from '../../stores/store.ts'
 import * as arg from '../arguments.ts'
 import { defineCommand, flag, requiredText, text } from '../command.ts'
 import { entityDocument, identityDocument } from '../documents.ts'
 import type { EngineHandle } from '../engine.ts'
 import { findEntity } from '../find-entity.ts'
 import { instant, jsonValue, percent, plainText } from '../format.ts'
-import { knownSource } from '../selection.ts'
+import { configuredSources, knownSource } from '../selection.ts'
 import { type Column, formatTable } from '../table.ts'
 
 const sourceNeeded = requiredText('At this source', 'SOURCE')
@@ -20,28 +23,49 @@ export const identitiesList = defineCommand({
     source: text('Only at this source', 'SOURCE'),
     user: flag('Only those that a user decided'),
     below: text('Only those with a confidence below this', 'SHARE', arg.share),
+    unresolved: flag('Instead, the entities that sources cannot be asked about, each with the reason and the best match so far'),
     limit: text('At most so many; default: 100', 'N', arg.count),
   },
   examples: [
     { command: 'identities list --source usaspending --below 0.9', does: 'What is worth a look by a person.' },
     { command: 'identities list --user', does: 'What people decided.' },
+    { command: 'identities list --unresolved --limit 20', does: 'What waits for a decision, and what no decision would help.' },
   ],
   async handler(context, args) {
     const loaded = await context.config()
-    const source = args.source === undefined ? {} : { source: knownSource(args.source, loaded) }
+    if (args.unresolved && (args.user || args.below !== undefined)) {
+      throw new EngineError('usage', 'usage', '--unresolved goes with neither --user nor --below', {
+        hint: 'it lists entities, whether there is an identity or not',
+      })
+    }
     const { store } = await context.engine({ readOnly: true })
     const limit = args.limit ?? 100
-    const filtered = args.user || args.below !== undefined
-    // The store knows no such filter, so all are looked through; what is shown stays within the limit.
-    const found = await store.identities({ ...source, limit: filtered ? Number.MAX_SAFE_INTEGER : limit + 1 })
-    const fitting = found.filter(
-      (row) => (!args.user || row.decidedBy === 'user') && (args.below === undefined || row.confidence < args.below),
-    )
-    const shown = fitting.slice(0, limit)
-    await context.show({ identities: shown.map(identityDocument), more: fitting.length > limit }, () =>
+    if (args.unresolved) {
+      const sources = configuredSources(args.source === undefined ? [] : [args.source], loaded)
+      const found = await unresolvedAt(store, sources, limit + 1)
+      const shown = found.slice(0, limit)
+      const document = { identities: [], unresolved: shown.map(unresolvedDocument), more: found.length > limit }
+      await context.show(document, () =>
+        shown.length === 0
+          ? 'No entity is unresolved.\n'
+          : formatTable(shown, UNRESOLVED_COLUMNS, context.tableWidth, context.bold),
+      )
+      if (found.length > limit) context.note(`There are more: --limit ${limit * 10}`)
+      return
+    }
+    const source = args.source === undefined ? {} : { source: configuredSource(loaded.config, knownSource(args.source, loaded)) }
+    const found = await store.identities({
+      ...source,
+      ...(args.user ? { decidedBy: 'user' as const } : {}),
+      ...(args.below === undefined ? {} : { below: args.below }),
+      limit: limit + 1,
+    })
+    const shown = found.slice(0, limit)
+    const document = { identities: shown.map(identityDocument), unresolved: [], more: found.length > limit }
+    await context.show(document, () =>
       shown.length === 0 ? 'No identity fits.\n' : formatTable(shown, COLUMNS, context.tableWidth, context.bold),
     )
-    if (fitting.length > limit) context.note(`There are more: --limit ${limit * 10}`)
+    if (found.length > limit) context.note(`There are more: --limit ${limit * 10}`)
   },
 })
 
@@ -54,17 +78,53 @@ export const identitiesShow = defineCommand({
   ],
   async handler(context, args) {
     const loaded = await context.config()
-    const source = args.source === undefined ? {} : { source: knownSource(args.source, loaded) }
+    const sources = configuredSources(args.source === undefined ? [] : [args.source], loaded)
     const { store } = await context.engine({ readOnly: true })
     const entity = await findEntity(store, args.entity)
-    const found = await store.identities({ ...source, entity, limit: 1000 })
-    await context.show({ identities: found.map(identityDocument), more: false }, () =>
-      found.length === 0
+    const found = (await store.identities({ entity, limit: 1000 })).filter((row) => sources.includes(row.source))
+    const rows = await Promise.all(sources.map((source) => store.items(source, [entity])))
+    const unresolved = rows.flat().filter(({ entry }) => isUnresolved(entry))
+    const document = { identities: found.map(identityDocument), unresolved: unresolved.map(unresolvedDocument), more: false }
+    await context.show(document, () => {
+      const known = found.map(identityText)
+      const waiting = unresolved
+        .map(({ entry }) => plainText(`${entry.source}: cannot be asked, ${entry.error ?? ''}`))
+        .map((line) => `${line}\n`)
+      return known.length + waiting.length === 0
         ? `${entity.kind}:${plainText(entity.key)} is known to no source yet.\n`
-        : found.map(identityText).join('\n'),
-    )
+        : [...known, ...waiting].join('\n')
+    })
   },
 })
+
+/** Rows that sources cannot be asked about, source by source, at most so many in all. */
+async function unresolvedAt(store: Store, sources: readonly SourceId[], limit: number): Promise<readonly WorkItem[]> {
+  const found: WorkItem[] = []
+  for (const source of sources) {
+    if (found.length >= limit) break
+    found.push(...(await store.unresolved(source, limit - found.length)))
+  }
+  return found
+}
+
+function isUnresolved({ outcome, lastAttemptAt, errorClass }: LedgerEntry): boolean {
+  return outcome === 'skipped' && (lastAttemptAt === null || errorClass === UNRESOLVED_ERROR)
+}
+
+function unresolvedDocument({ entry, identity }: WorkItem) {
+  return {
+    source: entry.source,
+    ...entityDocument(entry.entity),
+    reason: entry.error ?? '',
+    identity: identity === null ? null : identityDocument(identity),
+  }
+}
+
+const UNRESOLVED_COLUMNS: readonly Column<WorkItem>[] = [
+  { title: 'source', value: ({ entry }) => entry.source },
+  { title: 'entity', value: ({ entry }) => `${entry.entity.kind}:${entry.entity.key}` },
+  { title: 'why', value: ({ entry }) => entry.error ?? '', flexible: true },
+]
 
 export const identitiesSet = defineCommand({
   name: 'identities set',
@@ -86,7 +146,8 @@ export const identitiesSet = defineCommand({
     },
   ],
   async handler(context, args) {
-    const source = knownSource(args.source, await context.config())
+    const { config } = await context.config()
+    const source = configuredSource(config, knownSource(args.source, { config }))
     const engine = await context.engine()
     const entity = await findEntity(engine.store, args.entity)
     const identity: Identity = {
@@ -101,7 +162,9 @@ export const identitiesSet = defineCommand({
       decidedBy: 'user',
     }
     await engine.store.putIdentities([identity])
-    const isDue = await makeDue(engine, source, entity, `identity set by a user: ${args.reason}`)
+    const reason = `identity set by a user: ${args.reason}`
+    const isDue = await makeDue(engine, source, entity, reason)
+    await makeIdentityDue(engine, source, entity, reason)
     await context.show({ identity: identityDocument(identity) }, () => identityText(identity))
     context.note(
       isDue
@@ -119,11 +182,15 @@ export const identitiesClear = defineCommand({
     { command: 'identities clear --source usaspending --entity award:award_id:FA865114C0132', does: 'Take a decision back.' },
   ],
   async handler(context, args) {
-    const source = knownSource(args.source, await context.config())
+    const { config } = await context.config()
+    const source = configuredSource(config, knownSource(args.source, { config }))
     const engine = await context.engine()
     const entity = await findEntity(engine.store, args.entity)
     const cleared = await engine.store.clearIdentity(source, entity)
-    if (cleared) await makeDue(engine, source, entity, 'identity cleared by a user')
+    if (cleared) {
+      await makeDue(engine, source, entity, 'identity cleared by a user')
+      await makeIdentityDue(engine, source, entity, 'identity cleared by a user')
+    }
     await context.show({ source, ...entityDocument(entity), cleared }, () =>
       cleared ? 'Cleared. The entity is due at the source now.\n' : 'There was none.\n',
     )
@@ -141,6 +208,12 @@ async function makeDue({ store, clock }: EngineHandle, source: SourceId, entity:
   }
 }
 
+/** Where identities are looked for, the search follows what people decide. */
+async function makeIdentityDue(engine: EngineHandle, source: SourceId, entity: EntityRef, reason: string): Promise<void> {
+  const identities = identitySourceNamed(engine.config, source)
+  if (identities !== null) await makeDue(engine, identities, entity, reason)
+}
+
 /** What a person overrules stays visible beside the decision. */
 async function formerAlternatives(
   { store }: EngineHandle,
@@ -148,7 +221,7 @@ async function formerAlternatives(
   entity: EntityRef,
 ): Promise<Identity['alternatives']> {
   const [former] = await store.identities({ source, entity, limit: 1 })
-  if (former === undefined) return []
+  if (former === undefined || former.providerKey === '') return []
   if (former.decidedBy === 'user') return former.alternatives
   return [{ provider_key: former.providerKey, method: former.method, confidence: former.confidence }, ...former.alternatives]
 }
@@ -156,7 +229,7 @@ async function formerAlternatives(
 const COLUMNS: readonly Column<Identity>[] = [
   { title: 'source', value: (row) => row.source },
   { title: 'entity', value: (row) => `${row.entity.kind}:${row.entity.key}`, flexible: true },
-  { title: 'provider key', value: (row) => row.providerKey, flexible: true },
+  { title: 'provider key', value: (row) => (row.providerKey === '' ? '(none)' : row.providerKey), flexible: true },
   { title: 'method', value: (row) => row.method },
   { title: 'confidence', value: (row) => percent(row.confidence), align: 'right' },
   { title: 'decided by', value: (row) => row.decidedBy },
@@ -166,7 +239,7 @@ const COLUMNS: readonly Column<Identity>[] = [
 function identityText(row: Identity): string {
   const lines = [
     `${row.source}: ${row.entity.kind}:${row.entity.key}`,
-    `  is ${row.providerKey}`,
+    row.providerKey === '' ? '  is not known there' : `  is ${row.providerKey}`,
     `  by ${row.method}, confidence ${percent(row.confidence)}, decided by ${row.decidedBy} at ${instant(row.resolvedAt)}`,
     `  evidence ${jsonValue(row.evidence, 400)}`,
     ...row.alternatives.map((other) => `  not taken ${jsonValue(other, 400)}`),

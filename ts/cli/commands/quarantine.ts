@@ -3,6 +3,7 @@ import { EngineError, isEngineError } from '../../model/errors.ts'
 import type { JsonValue } from '../../model/json.ts'
 import { isJsonObject } from '../../model/json.ts'
 import { type EntityRef, isEntityKind } from '../../model/keys.ts'
+import { sourceNames } from '../../source-names.ts'
 import type { QuarantineItem, Store } from '../../stores/store.ts'
 import * as arg from '../arguments.ts'
 import { defineCommand, positional, positionals, text } from '../command.ts'
@@ -70,7 +71,7 @@ export const quarantineReplay = defineCommand({
     let made = 0
     for (const item of items) {
       const entities = entitiesOf(item)
-      const why = whyNot(item, entities, Object.keys(engine.config.enrichment))
+      const why = whyNot(item, entities, sourceNames(engine.config))
       if (why !== null) {
         refused.push({ id: item.id, why })
         continue

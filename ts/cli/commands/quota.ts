@@ -5,7 +5,7 @@ import { defineCommand } from '../command.ts'
 import type { CliContext } from '../context.ts'
 import type { EngineHandle } from '../engine.ts'
 import { duration, instant, number } from '../format.ts'
-import { sourceOption, sourcesOrAll } from '../selection.ts'
+import { configuredSources, sourceOption } from '../selection.ts'
 import { type Column, formatTable } from '../table.ts'
 
 type Row = QuotaUse & { readonly sources: readonly string[] }
@@ -19,7 +19,7 @@ export const quota = defineCommand({
     { command: 'quota --source sam_gov --json', does: 'What is left of the day, as data.' },
   ],
   async handler(context, args) {
-    const sources = sourcesOrAll(args.source, await context.config())
+    const sources = configuredSources(args.source, await context.config())
     const engine = await context.engine({ readOnly: true })
     const now = engine.clock.now()
     const rows = await quotaRows(engine, sources, now)
@@ -54,6 +54,7 @@ function rowDocument({ rule, sources, used, remaining, freesAt, blockedUntil }: 
     limit: rule.limit,
     per_ms: rule.perMs,
     resets: rule.resets ?? 'sliding',
+    unit: rule.unit ?? 'request',
     used,
     remaining,
     frees_at: toIsoOrNull(freesAt),
@@ -63,7 +64,11 @@ function rowDocument({ rule, sources, used, remaining, freesAt, blockedUntil }: 
 
 const COLUMNS = (now: EpochMs): readonly Column<Row>[] => [
   { title: 'quota of', value: (row) => row.sources.join(', ') },
-  { title: 'limit', value: (row) => `${number(row.rule.limit)} per ${duration(row.rule.perMs)}`, align: 'right' },
+  {
+    title: 'limit',
+    value: (row) => `${number(row.rule.limit)}${row.rule.unit === 'credit' ? ' credits' : ''} per ${duration(row.rule.perMs)}`,
+    align: 'right',
+  },
   { title: 'counted', value: (row) => (row.rule.resets ?? 'sliding').replace('_', ' ') },
   { title: 'used', value: (row) => number(row.used), align: 'right' },
   { title: 'left', value: (row) => number(row.remaining), align: 'right' },

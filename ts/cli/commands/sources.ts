@@ -5,11 +5,12 @@ import { isLoopback } from '../../config/urls.ts'
 import { EXIT_CODES } from '../../model/errors.ts'
 import { STRATEGIES, type Strategy } from '../../model/plan.ts'
 import { toIsoOrNull } from '../../model/time.ts'
+import { identitySourceNamed } from '../../source-names.ts'
 import type { SourceCheck } from '../../wiring.ts'
 import { defineCommand } from '../command.ts'
 import type { CliContext } from '../context.ts'
 import { duration, instant } from '../format.ts'
-import { sourceOption, sourcesOrAll } from '../selection.ts'
+import { configuredSources, sourceOption } from '../selection.ts'
 import { type Column, formatTable } from '../table.ts'
 
 type Row = {
@@ -18,6 +19,7 @@ type Row = {
   readonly config: LoadedConfig['config']['enrichment'][string]
   readonly policy: LoadedConfig['config']['enrichment_refresh'][string]
   readonly strategies: readonly Strategy[]
+  readonly identities: string | null
   readonly credentials: readonly {
     readonly name: string
     readonly env: string | null
@@ -37,7 +39,7 @@ export const sourcesList = defineCommand({
   ],
   async handler(context, args) {
     const loaded = await context.config()
-    const rows = sourcesOrAll(args.source, loaded).map((source) => rowOf(source, loaded, context.world.variables))
+    const rows = configuredSources(args.source, loaded).map((source) => rowOf(source, loaded, context.world.variables))
     await context.show({ sources: rows.map(rowDocument) }, () =>
       rows.length === 0 ? 'No source is configured.\n' : formatTable(rows, COLUMNS, context.tableWidth, context.bold),
     )
@@ -55,7 +57,7 @@ export const sourcesCheck = defineCommand({
     { command: 'sources check --source sam_gov --json', does: 'One of them, as data.' },
   ],
   async handler(context, args) {
-    const sources = sourcesOrAll(args.source, await context.config())
+    const sources = configuredSources(args.source, await context.config())
     const engine = await context.engine()
     const checks = await engine.checkSources(sources, context.signal)
     await context.show({ checks: checks.map(checkDocument) }, () => formatTable(checks, CHECKS, context.tableWidth, context.bold))
@@ -113,10 +115,18 @@ function rowOf(source: string, { config }: LoadedConfig, variables: CliContext['
       available: isSet || (entry?.loopback_value !== undefined && isLoopback(own.base_url)),
     }
   })
-  return { source, adapter, config: own, policy: config.enrichment_refresh[source]!, strategies, credentials }
+  return {
+    source,
+    adapter,
+    config: own,
+    policy: config.enrichment_refresh[source]!,
+    strategies,
+    identities: identitySourceNamed(config, source),
+    credentials,
+  }
 }
 
-function rowDocument({ source, adapter, config, policy, strategies, credentials }: Row) {
+function rowDocument({ source, adapter, config, policy, strategies, identities, credentials }: Row) {
   return {
     source,
     adapter: config.adapter,
@@ -126,7 +136,8 @@ function rowDocument({ source, adapter, config, policy, strategies, credentials 
     enabled: policy.enabled,
     cadence: policy.cadence,
     sla: policy.sla,
-    quotas: policy.quotas.map(({ limit, per, resets }) => ({ limit, per, resets })),
+    quotas: policy.quotas.map(({ limit, per, resets, unit = 'request' }) => ({ limit, per, resets, unit })),
+    identities,
     entity_kinds: [...adapter.entityKinds],
     strategies: [...strategies],
     credentials: credentials.map((credential) => ({ ...credential })),
@@ -138,6 +149,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: 'speaks', value: (row) => row.adapter.title, flexible: true },
   { title: 'entities', value: (row) => row.adapter.entityKinds.join(', ') },
   { title: 'by', value: (row) => row.strategies.join(', ') },
+  { title: 'identities', value: (row) => row.identities ?? '-' },
   { title: 'enabled', value: (row) => (row.policy.enabled ? 'yes' : 'no') },
   { title: 'cadence', value: (row) => row.policy.cadence, align: 'right' },
   { title: 'sla', value: (row) => row.policy.sla, align: 'right' },
@@ -145,7 +157,10 @@ const COLUMNS: readonly Column<Row>[] = [
     title: 'quotas',
     value: (row) =>
       row.policy.quotas
-        .map(({ limit, per, resets }) => `${limit}/${per}${resets === 'sliding' ? '' : ` ${resets.replace('_', ' ')}`}`)
+        .map(
+          ({ limit, per, resets, unit }) =>
+            `${limit}${unit === 'credit' ? ' credits' : ''}/${per}${resets === 'sliding' ? '' : ` ${resets.replace('_', ' ')}`}`,
+        )
         .join(', '),
   },
   { title: 'keys', value: keysText },

@@ -176,6 +176,7 @@ export const quotaShape = z.strictObject({
       limit: howMany,
       per_ms: milliseconds,
       resets: z.enum(['sliding', 'utc_day', 'utc_month']),
+      unit: z.enum(['request', 'credit']).describe('What is counted'),
       used: howMany,
       remaining: howMany,
       frees_at: instant.nullable().describe('When the next unit is free again'),

@@ -16,7 +16,10 @@ export const sourcesShape = z.strictObject({
       enabled: z.boolean(),
       cadence: z.string(),
       sla: z.string(),
-      quotas: z.array(z.strictObject({ limit: howMany, per: z.string(), resets: z.string() })),
+      quotas: z.array(
+        z.strictObject({ limit: howMany, per: z.string(), resets: z.string(), unit: z.enum(['request', 'credit']) }),
+      ),
+      identities: source.nullable().describe('The source under which its identities are looked for'),
       entity_kinds: z.array(z.enum(ENTITY_KINDS)),
       strategies: z.array(z.enum(STRATEGIES)),
       credentials: z.array(

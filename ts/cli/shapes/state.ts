@@ -57,7 +57,7 @@ export const checkpointsResetShape = z.strictObject({
 export const identityShape = z.strictObject({
   source,
   ...entity,
-  provider_key: z.string(),
+  provider_key: z.string().describe('Empty: the source was asked and knows no such thing'),
   method: z.string(),
   confidence: shareOf,
   evidence: z.record(z.string(), anyJson),
@@ -66,7 +66,20 @@ export const identityShape = z.strictObject({
   decided_by: z.enum(['computed', 'user']),
 })
 
-export const identitiesListShape = z.strictObject({ identities: z.array(identityShape), more: z.boolean() })
+export const identitiesListShape = z.strictObject({
+  identities: z.array(identityShape),
+  unresolved: z
+    .array(
+      z.strictObject({
+        source,
+        ...entity,
+        reason: z.string().describe('Why the source cannot be asked about it'),
+        identity: identityShape.nullable().describe('The best match so far, which does not count'),
+      }),
+    )
+    .describe('Of `list` only with --unresolved'),
+  more: z.boolean(),
+})
 
 export const identitiesSetShape = z.strictObject({ identity: identityShape })
 

@@ -5,13 +5,16 @@
 import type { RequestHandler } from 'msw'
 import type { JsonValue } from '../../model/json.ts'
 import type { EpochMs } from '../../model/time.ts'
-import type { QuotaRule, Refusal } from '../quota.ts'
+import type { QuotaRule, QuotaStatus, Refusal } from '../quota.ts'
 import type { World } from '../world/world.ts'
 
 export type DialectDeps = {
   /** The world's time. */
   now(): EpochMs
 }
+
+/** What quotas say after an arrival. `credits`: what it cost or would have cost. */
+export type MeterView = { readonly now: EpochMs; readonly credits: number; readonly quotas: readonly QuotaStatus[] }
 
 export type Dialect = {
   /** First path segment on the sandbox: `http://127.0.0.1:<port>/<prefix>`. */
@@ -24,8 +27,12 @@ export type Dialect = {
   credential(request: Request): string
   /** Provider keys that the request asks for; empty for lists and files. `path` is what follows the prefix, `body` its text. */
   keysAsked(path: string, query: URLSearchParams, body: string): readonly string[]
+  /** What the request costs of quotas that count credits; 1 unless said. */
+  credits?(path: string, query: URLSearchParams): number
+  /** Headers in which the provider tells what is left, on every answer but those of faults. */
+  quotaHeaders?(meter: MeterView): Readonly<Record<string, string>>
   /** The provider's own way to say "too many". `refused` counts refusals, from 1. */
-  overQuota(refusal: Refusal, refused: number): Response
+  overQuota(refusal: Refusal, refused: number, meter: MeterView): Response
   /** The answer behind the fault `429-with-body`. */
   throttled(now: EpochMs, retryAfterSeconds: number): Response
   handlers(world: World, baseUrl: string, deps: DialectDeps): RequestHandler[]

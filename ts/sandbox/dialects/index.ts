@@ -1,12 +1,37 @@
 /** The providers that the sandbox speaks. A new one is a file beside these and a line here. */
 import { DAY_MS, MINUTE_MS } from '../../model/time.ts'
 import type { QuotaRule } from '../quota.ts'
+import { asnDialect } from './asn.ts'
+import { clearbitDialect } from './clearbit.ts'
 import type { Dialect } from './dialect.ts'
+import { dlaCageDialect } from './dla-cage.ts'
+import { dnsDialect } from './dns.ts'
+import { geoipDialect } from './geoip.ts'
+import { openalexDialect } from './openalex.ts'
+import { openfecDialect } from './openfec.ts'
+import { orcidDialect } from './orcid.ts'
+import { pdlDialect } from './people-data-labs.ts'
+import { samExclusionsDialect } from './sam-exclusions.ts'
 import { samGovDialect } from './sam-gov.ts'
 import { sbirFilesDialect, sbirGovDialect } from './sbir-gov.ts'
 import { usaspendingDialect } from './usaspending.ts'
 
-export const DIALECTS: readonly Dialect[] = [usaspendingDialect, samGovDialect, sbirGovDialect, sbirFilesDialect]
+export const DIALECTS: readonly Dialect[] = [
+  usaspendingDialect,
+  samGovDialect,
+  samExclusionsDialect,
+  sbirGovDialect,
+  sbirFilesDialect,
+  dlaCageDialect,
+  orcidDialect,
+  openalexDialect,
+  openfecDialect,
+  dnsDialect,
+  asnDialect,
+  geoipDialect,
+  clearbitDialect,
+  pdlDialect,
+]
 
 export const DEFAULT_QUOTAS: Readonly<Record<string, readonly QuotaRule[]>> = {
   usaspending: [{ limit: 120, per: MINUTE_MS }],

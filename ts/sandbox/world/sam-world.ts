@@ -15,6 +15,8 @@ export type Registration = {
   readonly zip4: string
   readonly cage: string | null
   readonly excluded: boolean
+  /** The day on which it was excluded; null while it is not. */
+  readonly excludedOn: Day | null
   readonly active: boolean
   readonly registered: Day
   readonly submitted: Day
@@ -59,6 +61,8 @@ export function createSamWorld(seed: number, startAt: EpochMs, companies: readon
       const at = startAt - HISTORY_MS
       const expires = dayOf(at) + rng.between(1, 364)
       const activated = expires - rng.between(355, 364)
+      const excluded = (chance: Rng): Pick<Registration, 'excluded' | 'excludedOn'> =>
+        chance.chance(0.004) ? { excluded: true, excludedOn: dayOf(at) } : { excluded: false, excludedOn: null }
       const registered = Math.min(activated, dayOf(Date.UTC(Math.max(2000, company.foundedYear), 0, 1)) + rng.below(2400))
       return {
         at,
@@ -70,7 +74,7 @@ export function createSamWorld(seed: number, startAt: EpochMs, companies: readon
           zip5: company.zip5,
           zip4: company.zip4,
           cage: company.cage,
-          excluded: rng.chance(0.004),
+          ...excluded(rng),
           active: true,
           registered,
           submitted: activated - rng.between(0, 6),
@@ -113,7 +117,10 @@ export function createSamWorld(seed: number, startAt: EpochMs, companies: readon
               ? `${rng.digits(1)}${'ABCDEFGHJK'[rng.below(10)]}${rng.digits(3)}`
               : state.cage,
         }
-      if (kind < 0.53) return { ...next, excluded: state.excluded ? !rng.chance(0.7) : rng.chance(0.08) }
+      if (kind < 0.53) {
+        const excluded = state.excluded ? !rng.chance(0.7) : rng.chance(0.08)
+        return { ...next, excluded, excludedOn: excluded ? (state.excludedOn ?? today) : null }
+      }
       if (kind < 0.65) return { ...next, dbaName: state.dbaName === null ? companyName(rng).toUpperCase() : null }
       return next
     },

@@ -7,7 +7,7 @@ import { entityId, FEED_COHORT, FILE_COHORT, type PartitionKey, parsePartitionKe
 import type { LedgerEntry } from '../../model/ledger.ts'
 import type { CurrentRecord, DeltaEvent } from '../../model/record.ts'
 import { badPartition, checkpointConflict, leaseLost, unknownEntity } from '../errors.ts'
-import { closesPending, KNOWN, rowState } from '../row-state.ts'
+import { AMBIGUOUS, closesPending, KNOWN, rowState } from '../row-state.ts'
 import type { CommitBatch, CommitSummary, Lease, PendingChange, ProvenUnchanged } from '../store.ts'
 import { copy, type Data, pairKey } from './data.ts'
 
@@ -84,7 +84,8 @@ export function openPending(data: Data, changes: readonly PendingChange[], touch
     const row = data.row(change.source, change.entity)
     if (row === undefined || row.entry.pendingSince !== null) continue
     data.pending.set(pairKey(change.source, change.entity), copy(change))
-    data.putRow(row.entity, { ...row.entry, pendingSince: change.at })
+    const nextAttemptAt = rowState(row.entry) === AMBIGUOUS ? null : row.entry.nextAttemptAt
+    data.putRow(row.entity, { ...row.entry, pendingSince: change.at, nextAttemptAt })
     touched.add(partitionKey(change.source, row.entry.cohort))
     opened += 1
   }

@@ -30,6 +30,8 @@ export class Data {
   readonly sightings = new Map<string, Set<string>>()
   readonly revisions = new Map<string, number>()
   readonly marks = new Map<string, number>()
+  /** Per source whose placement depends on identities, the rule and the entities to be offered again. */
+  readonly placement = new Map<SourceId, { rule: string; readonly due: Set<string> }>()
 
   /** Per source, by entity id. */
   readonly rows = new Map<SourceId, Map<string, StoredRow>>()
@@ -89,6 +91,7 @@ export class Data {
     this.removeIdentity(identity.source, identity.entity)
     const pair = pairKey(identity.source, identity.entity)
     this.identities.set(pair, copy(identity))
+    this.placement.get(identity.source)?.due.add(entityId(identity.entity))
     getOrAdd(this.providerKeys, `${identity.source}/${identity.providerKey}`, () => new Set<string>()).add(pair)
   }
 
@@ -97,6 +100,7 @@ export class Data {
     const pair = pairKey(source, ref)
     const known = this.identities.get(pair)
     if (known !== undefined) this.providerKeys.get(`${source}/${known.providerKey}`)?.delete(pair)
+    if (known !== undefined) this.placement.get(source)?.due.add(entityId(ref))
     return this.identities.delete(pair)
   }
 

@@ -1,11 +1,21 @@
-import type { Entity } from '../../model/entity.ts'
 import { type EntityKind, type EntityRef, entityId, partitionKey, type SourceId } from '../../model/keys.ts'
 import type { DeltaEvent } from '../../model/record.ts'
 import { UNRESOLVED_COHORT } from '../../refresh/cohort.ts'
-import { isSelected, judgeRow, NEVER_ATTEMPTED, PENDING, rowState, UNRESOLVED, unattempted, workRank } from '../row-state.ts'
-import type { EventQuery, Judge, LedgerQuery, LedgerStore, PartitionStats, Placement, WorkItem } from '../store.ts'
+import {
+  isSelected,
+  judgeRow,
+  madeAskable,
+  madeUnaskable,
+  NEVER_ATTEMPTED,
+  PENDING,
+  rowState,
+  UNRESOLVED,
+  unattempted,
+  workRank,
+} from '../row-state.ts'
+import type { EventQuery, Judge, LedgerQuery, LedgerStore, PartitionStats, Placer, SmallStore, WorkItem } from '../store.ts'
 import { compareRefs, compareText } from '../text-order.ts'
-import { copy, type Data, pairKey, type StoredEntity, type StoredRow } from './data.ts'
+import { copy, type Data, getOrAdd, pairKey, type StoredEntity, type StoredRow } from './data.ts'
 
 type Sums = { -readonly [Key in keyof PartitionStats]: PartitionStats[Key] }
 
@@ -60,22 +70,37 @@ function keyOrder(data: Data, source: SourceId, cohort: string | undefined): rea
   return [...(rows?.values() ?? [])].sort((a, b) => compareRefs(a.entry.entity, b.entry.entity))
 }
 
-/** True when a row was added or moved. */
-function placeOne(data: Data, source: SourceId, stored: StoredEntity, place: (entity: Entity) => Placement): boolean {
+/** True when a row was added, moved, or made askable. `anyState`: rows that can be asked about are looked at, too. */
+function placeOne(
+  data: Data,
+  source: SourceId,
+  stored: StoredEntity,
+  place: Placer,
+  byIdentity: boolean,
+  anyState = false,
+): boolean {
   const ref: EntityRef = { kind: stored.entity.kind, key: stored.entity.key }
   const known = data.row(source, ref)?.entry
-  if (known !== undefined && rowState(known) % PENDING !== UNRESOLVED) return false
-  const { cohort, unresolvable } = place(stored.entity)
-  const target = known !== undefined && known.cohort !== UNRESOLVED_COHORT ? known.cohort : cohort
-  if (known !== undefined && known.cohort === target && known.error === unresolvable) return false
-  const entry = unattempted({ source, entity: ref, cohort: target }, unresolvable)
-  data.putRow(stored, known === undefined ? entry : { ...known, cohort: target, outcome: entry.outcome, error: entry.error })
+  const wasUnresolved = known !== undefined && rowState(known) % PENDING === UNRESOLVED
+  if (known !== undefined && !wasUnresolved && !anyState) return false
+  const current = known === undefined || known.cohort === UNRESOLVED_COHORT ? null : known.cohort
+  const identity = byIdentity ? (data.identities.get(pairKey(source, ref)) ?? null) : null
+  const { cohort, unresolvable } = place(stored.entity, identity, current)
+  const target = current ?? cohort
+  if (known === undefined) {
+    data.putRow(stored, unattempted({ source, entity: ref, cohort: target }, unresolvable))
+    data.touch(partitionKey(source, target))
+    return true
+  }
+  if (unresolvable === null ? !wasUnresolved : wasUnresolved && known.cohort === target && known.error === unresolvable)
+    return false
+  data.putRow(stored, unresolvable === null ? madeAskable(known, target) : madeUnaskable(known, target, unresolvable))
   data.touch(partitionKey(source, target))
-  if (known !== undefined && known.cohort !== target) data.touch(partitionKey(source, known.cohort))
-  return known === undefined || unresolvable === null || target !== known.cohort
+  if (known.cohort !== target) data.touch(partitionKey(source, known.cohort))
+  return unresolvable === null || target !== known.cohort
 }
 
-function assign(data: Data, source: SourceId, kind: EntityKind, place: (entity: Entity) => Placement): number {
+function assign(data: Data, source: SourceId, kind: EntityKind, place: Placer, byIdentity: boolean): number {
   const markKey = `${source}/${kind}`
   const mark = data.marks.get(markKey) ?? 0
   if (mark >= (data.revisions.get(kind) ?? 0)) return 0
@@ -84,8 +109,23 @@ function assign(data: Data, source: SourceId, kind: EntityKind, place: (entity: 
     .sort((a, b) => a.revision - b.revision)
   let placed = 0
   for (const stored of candidates) {
-    if (placeOne(data, source, stored, place)) placed += 1
+    if (placeOne(data, source, stored, place, byIdentity)) placed += 1
     data.marks.set(markKey, stored.revision)
+  }
+  return placed
+}
+
+function assignByIdentity(data: Data, source: SourceId, kinds: readonly EntityKind[], place: Placer, rule: string): number {
+  const placement = getOrAdd(data.placement, source, () => ({ rule: '', due: new Set<string>() }))
+  if (placement.rule !== rule) {
+    placement.rule = rule
+    for (const id of data.rows.get(source)?.keys() ?? []) placement.due.add(id)
+  }
+  const offered = [...placement.due].map((id) => data.entities.get(id)!).sort((a, b) => a.id - b.id)
+  let placed = 0
+  for (const stored of offered) {
+    if (kinds.includes(stored.entity.kind) && placeOne(data, source, stored, place, true, true)) placed += 1
+    placement.due.delete(entityId(stored.entity))
   }
   return placed
 }
@@ -101,9 +141,21 @@ function matches(event: DeltaEvent & { readonly position: number }, query: Event
   )
 }
 
-export function createLedger(data: Data): Omit<LedgerStore, 'commit' | 'seenBy'> {
+export function createLedger(data: Data): Omit<LedgerStore, 'commit' | 'seenBy'> & Pick<SmallStore, 'unresolved'> {
   return {
-    assign: (source, kinds, place) => data.step(() => kinds.reduce((sum, kind) => sum + assign(data, source, kind, place), 0)),
+    assign: (source, kinds, place, _at, byIdentity) =>
+      data.step(() => {
+        const placed = kinds.reduce((sum, kind) => sum + assign(data, source, kind, place, byIdentity !== undefined), 0)
+        return byIdentity === undefined ? placed : placed + assignByIdentity(data, source, kinds, place, byIdentity)
+      }),
+    unresolved: (source, limit) =>
+      data.step(() =>
+        [...(data.rows.get(source)?.values() ?? [])]
+          .filter((row) => rowState(row.entry) % PENDING === UNRESOLVED)
+          .sort((a, b) => a.entity.id - b.entity.id)
+          .slice(0, limit)
+          .map((row) => workItem(data, row)),
+      ),
     cohortSizes: (source) => data.step(() => new Map(partitionsOf(data, source).map(([cohort, rows]) => [cohort, rows.size]))),
     partitionStats: (source, judge, cohort) =>
       data.step(() =>

@@ -59,10 +59,10 @@ export function createPopulation(
     upsertEntities: (batch, ingestId) =>
       data.step(() => {
         const summary = { added: 0, changed: 0, unchanged: 0 }
-        const seen = sightingsOf(data, ingestId)
+        const seen = ingestId === null ? null : sightingsOf(data, ingestId)
         const verdicts = batch.map((entity) => putEntity(data, entity))
         batch.forEach((entity, index) => {
-          seen.add(entityId(entity))
+          seen?.add(entityId(entity))
           const linked = entity.links.filter((link) => putLink(data, link)).length
           const verdict = verdicts[index]!
           summary[verdict === 'unchanged' && linked > 0 ? 'changed' : verdict] += 1

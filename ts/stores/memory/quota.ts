@@ -13,7 +13,14 @@ import {
 import type { QuotaRule, QuotaStore, QuotaUse } from '../store.ts'
 import type { Data } from './data.ts'
 
-type Unit = { readonly id: number; readonly grantId: string; readonly windowStart: EpochMs; freeAt: number; held: boolean }
+type Unit = {
+  readonly id: number
+  readonly grantId: string
+  readonly windowStart: EpochMs
+  readonly cost: number
+  freeAt: number
+  held: boolean
+}
 type Contents = { boot: string; opensMs: number; windowStart: EpochMs; used: number; units: Unit[] }
 
 class Quotas {
@@ -58,7 +65,7 @@ class Quotas {
       return Math.max(blocked, slots)
     }
     const { windowStart, used } = currentCount(bucket, contents, now)
-    return Math.max(blocked, used < bucket.limit ? 0 : Math.max(windowEnd(bucket, windowStart) - now, 1))
+    return Math.max(blocked, used + bucket.cost <= bucket.limit ? 0 : Math.max(windowEnd(bucket, windowStart) - now, 1))
   }
 
   take(
@@ -72,12 +79,13 @@ class Quotas {
     for (const [bucket, contents] of opened) {
       const isSlot = bucket.window === 'slots'
       const current = currentCount(bucket, contents, now)
-      if (!isSlot) Object.assign(contents, { windowStart: current.windowStart, used: current.used + 1 })
+      if (!isSlot) Object.assign(contents, { windowStart: current.windowStart, used: current.used + bucket.cost })
       const id = ++this.lastId
       contents.units.push({
         id,
         grantId,
         windowStart: isSlot ? 0 : current.windowStart,
+        cost: bucket.cost,
         held: true,
         freeAt: monotonic.ms + leaseMs + (isSlot ? bucket.perMs : 0),
       })
@@ -136,9 +144,9 @@ function use(quotas: Quotas, rule: QuotaRule, monotonic: Monotonic, now: EpochMs
 export function createQuota(data: Data): QuotaStore {
   const quotas = new Quotas()
   return {
-    acquireQuota: (rules, _holder, leaseMs, monotonic, now) =>
+    acquireQuota: (rules, _holder, leaseMs, monotonic, now, credits) =>
       data.step(() => {
-        const opened = bucketsOf(rules).map((bucket) => [bucket, quotas.open(bucket, monotonic)] as const)
+        const opened = bucketsOf(rules, credits).map((bucket) => [bucket, quotas.open(bucket, monotonic)] as const)
         let refused: { waitMs: DurationMs; rule: QuotaRule } | null = null
         for (const [bucket, contents] of opened) {
           const waitMs = quotas.wait(bucket, contents, monotonic, now)
@@ -159,7 +167,7 @@ export function createQuota(data: Data): QuotaStore {
         for (const { bucket, contents, unit } of quotas.held(grant.id)) {
           remove(contents, unit)
           if (bucket.window !== 'slots' && unit.windowStart === contents.windowStart)
-            contents.used = Math.max(contents.used - 1, 0)
+            contents.used = Math.max(contents.used - unit.cost, 0)
         }
       }),
     blockQuota: (quotaPartition, until) => data.step(() => quotas.block(quotaPartition, until)),

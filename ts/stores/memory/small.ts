@@ -4,9 +4,9 @@ import { capUtf8, MAX_QUARANTINE_BYTES } from '../limits.ts'
 import type { SmallStore } from '../store.ts'
 import { compareRefs, compareText } from '../text-order.ts'
 import { addPending, putIdentities } from './commit.ts'
-import { copy, type Data } from './data.ts'
+import { copy, type Data, pairKey } from './data.ts'
 
-export function createSmall(data: Data): SmallStore {
+export function createSmall(data: Data): Omit<SmallStore, 'unresolved'> {
   return {
     getState: (name) =>
       data.step(() => {
@@ -30,17 +30,26 @@ export function createSmall(data: Data): SmallStore {
           .map(copy),
       ),
 
-    identities: ({ source, entity, limit }) =>
+    identities: ({ source, entity, decidedBy, below, limit }) =>
       data.step(() =>
         [...data.identities.values()]
           .filter(
             (identity) =>
               (source === undefined || identity.source === source) &&
-              (entity === undefined || entityId(identity.entity) === entityId(entity)),
+              (entity === undefined || entityId(identity.entity) === entityId(entity)) &&
+              (decidedBy === undefined || identity.decidedBy === decidedBy) &&
+              (below === undefined || identity.confidence < below),
           )
           .sort((a, b) => compareText(a.source, b.source) || compareRefs(a.entity, b.entity))
           .slice(0, limit)
           .map(copy),
+      ),
+    identitiesOf: (source, entities) =>
+      data.step(() =>
+        entities.flatMap((entity) => {
+          const identity = data.identities.get(pairKey(source, entity))
+          return identity === undefined ? [] : [copy(identity)]
+        }),
       ),
     putIdentities: (identities) => data.step(() => putIdentities(data, identities)),
     clearIdentity: (source, entity) => data.step(() => data.removeIdentity(source, entity)),

@@ -1,7 +1,7 @@
 /** Reading the ledger: counts per partition, work, rows and records. Nothing here writes. */
 import { type EntityKind, type EntityRef, partitionKey, type SourceId } from '../../model/keys.ts'
 import { AMBIGUOUS, isSelected, KNOWN, NEVER_ATTEMPTED, NEVER_SUCCEEDED, PENDING, thresholds, UNRESOLVED } from '../row-state.ts'
-import type { Judge, LedgerQuery, LedgerStore, PartitionStats, WorkItem } from '../store.ts'
+import type { Judge, LedgerQuery, LedgerStore, PartitionStats, SmallStore, WorkItem } from '../store.ts'
 import type { Connection } from './connection.ts'
 import { findPartition, findSource } from './ids.ts'
 import { type IdQuery, pages } from './paging.ts'
@@ -19,7 +19,7 @@ import {
   recordOf,
 } from './rows.ts'
 
-type Reads = Omit<LedgerStore, 'assign' | 'commit' | 'events' | 'seenBy'>
+type Reads = Omit<LedgerStore, 'assign' | 'commit' | 'events' | 'seenBy'> & Pick<SmallStore, 'unresolved'>
 
 type WorkTuple = readonly [...LedgerTuple, attributes: string, aliases: string, ...(IdentityTuple | [])]
 const ITEM_COLUMNS = `${LEDGER_COLUMNS}, e.attributes, e.aliases`
@@ -199,6 +199,19 @@ export function createLedgerReads(db: Connection): Reads {
           )
           return rows.map((row) => workItem(db, source, row))
         }),
+      ),
+
+    unresolved: (source, limit) =>
+      db.read(() =>
+        db
+          .tuples<WorkTuple>(
+            `SELECT ${WORK_COLUMNS} FROM partition q CROSS JOIN ledger l INDEXED BY ledger_by_state ON l.partition_id = q.id
+               AND l.state IN (${UNRESOLVED}, ${UNRESOLVED + PENDING}) ${WORK_JOINS}
+             WHERE q.source_id = (SELECT id FROM source WHERE name = ?) ORDER BY l.entity_id LIMIT ?`,
+            source,
+            limit,
+          )
+          .map((row) => workItem(db, source, row)),
       ),
 
     entitiesByProviderKey: (source, providerKeys) =>

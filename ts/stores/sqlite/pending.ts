@@ -2,7 +2,7 @@
 
 import type { EntityKind, SourceId } from '../../model/keys.ts'
 import { unknownEntity } from '../errors.ts'
-import { PENDING } from '../row-state.ts'
+import { AMBIGUOUS, PENDING } from '../row-state.ts'
 import type { PendingChange } from '../store.ts'
 import { compareRefs, compareText } from '../text-order.ts'
 import type { Connection } from './connection.ts'
@@ -38,7 +38,7 @@ export function openPending(
       change.by,
     )
     db.run(
-      `UPDATE ledger SET pending_since = ?, state = state + ${PENDING} WHERE partition_id = ? AND entity_id = ?`,
+      `UPDATE ledger SET pending_since = ?, state = state + ${PENDING}, next_attempt_at = CASE state WHEN ${AMBIGUOUS} THEN NULL ELSE next_attempt_at END WHERE partition_id = ? AND entity_id = ?`,
       change.at,
       row.partition_id,
       entityId,

@@ -16,12 +16,12 @@ type Stored = { readonly id: number; readonly attributes: string; readonly alias
 /** Writes one batch inside a transaction. */
 class Upsert {
   private readonly db: Connection
-  private readonly ingest: number
+  private readonly ingest: number | null
   private readonly revisions = new Map<EntityKind, number>()
 
-  constructor(db: Connection, ingestId: string) {
+  constructor(db: Connection, ingestId: string | null) {
     this.db = db
-    this.ingest = this.openIngest(ingestId)
+    this.ingest = ingestId === null ? null : this.openIngest(ingestId)
   }
 
   /** Older sightings than those of the newest ingests are forgotten when a new one begins. */
@@ -103,6 +103,7 @@ class Upsert {
   }
 
   private see(id: number): void {
+    if (this.ingest === null) return
     this.db.run('INSERT INTO sighting (ingest, entity_id) VALUES (?, ?) ON CONFLICT DO NOTHING', this.ingest, id)
   }
 
@@ -155,7 +156,7 @@ export function createPopulation(
   db: Connection,
 ): PopulationStore & { seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string>> } {
   return {
-    upsertEntities: (batch: readonly EntityUpsert[], ingestId: string, _at: EpochMs): Promise<UpsertSummary> =>
+    upsertEntities: (batch: readonly EntityUpsert[], ingestId: string | null, _at: EpochMs): Promise<UpsertSummary> =>
       db.write('upsert_entities', () => {
         const summary = { added: 0, changed: 0, unchanged: 0 }
         const upsert = new Upsert(db, ingestId)

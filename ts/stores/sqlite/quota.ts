@@ -5,7 +5,16 @@
  */
 import type { DurationMs, EpochMs } from '../../model/time.ts'
 import type { Monotonic } from '../../runtime/ports.ts'
-import { type Bucket, bucketOf, bucketsOf, currentCount, earliestFree, slotWait, windowEnd } from '../quota-buckets.ts'
+import {
+  type Bucket,
+  bucketOf,
+  bucketsOf,
+  currentCount,
+  earliestFree,
+  slotWait,
+  windowEnd,
+  windowName,
+} from '../quota-buckets.ts'
 import type { QuotaAnswer, QuotaRule, QuotaStore, QuotaUse } from '../store.ts'
 import type { Connection } from './connection.ts'
 
@@ -21,7 +30,8 @@ type UnitRow = {
   readonly id: number
   readonly bucket_id: number
   readonly window_start: number
-  readonly window: Bucket['window']
+  readonly units: number
+  readonly window: string
   readonly per_ms: number
   readonly boot: string
   readonly bucket_window_start: number
@@ -31,7 +41,7 @@ function findBucket(db: Connection, bucket: Bucket): BucketRow | undefined {
   return db.get<BucketRow>(
     'SELECT id, boot, opens_ms, window_start, used FROM quota_bucket WHERE quota_partition = ? AND window = ? AND per_ms = ?',
     bucket.quotaPartition,
-    bucket.window,
+    windowName(bucket),
     bucket.perMs,
   )
 }
@@ -43,7 +53,7 @@ function openBucket(db: Connection, bucket: Bucket, monotonic: Monotonic): Bucke
     return db.get<BucketRow>(
       'INSERT INTO quota_bucket (quota_partition, window, per_ms, boot, opens_ms, window_start, used) VALUES (?, ?, ?, ?, ?, 0, 0) RETURNING id, boot, opens_ms, window_start, used',
       bucket.quotaPartition,
-      bucket.window,
+      windowName(bucket),
       bucket.perMs,
       monotonic.boot,
       monotonic.ms,
@@ -73,7 +83,7 @@ function bucketWait(db: Connection, bucket: Bucket, row: BucketRow, monotonic: M
     return slotWait(busySlots(db, row, monotonic), bucket.limit, monotonic.ms, bucket.perMs)
   }
   const { windowStart, used } = currentCount(bucket, { windowStart: row.window_start, used: row.used }, now)
-  return used < bucket.limit ? 0 : Math.max(windowEnd(bucket, windowStart) - now, 1)
+  return used + bucket.cost <= bucket.limit ? 0 : Math.max(windowEnd(bucket, windowStart) - now, 1)
 }
 
 function blockedUntil(db: Connection, quotaPartition: string, now: EpochMs): EpochMs | null {
@@ -109,21 +119,22 @@ type Claim = {
 function take(db: Connection, bucket: Bucket, row: BucketRow, claim: Claim): number | null {
   const isSlot = bucket.window === 'slots'
   const { windowStart, used } = currentCount(bucket, { windowStart: row.window_start, used: row.used }, claim.now)
-  if (!isSlot) db.run('UPDATE quota_bucket SET window_start = ?, used = ? WHERE id = ?', windowStart, used + 1, row.id)
+  if (!isSlot) db.run('UPDATE quota_bucket SET window_start = ?, used = ? WHERE id = ?', windowStart, used + bucket.cost, row.id)
   const { id } = db.get<{ id: number }>(
-    'INSERT INTO quota_unit (bucket_id, grant_id, holder, held, free_ms, window_start) VALUES (?, ?, ?, 1, ?, ?) RETURNING id',
+    'INSERT INTO quota_unit (bucket_id, grant_id, holder, held, free_ms, window_start, units) VALUES (?, ?, ?, 1, ?, ?, ?) RETURNING id',
     row.id,
     claim.grantId,
     claim.holder,
     claim.monotonic.ms + claim.leaseMs + (isSlot ? bucket.perMs : 0),
     isSlot ? 0 : windowStart,
+    bucket.cost,
   )!
   return isSlot ? id : null
 }
 
 function heldUnits(db: Connection, grantId: string): readonly UnitRow[] {
   return db.all<UnitRow>(
-    `SELECT u.id, u.bucket_id, u.window_start, b.window, b.per_ms, b.boot, b.window_start AS bucket_window_start
+    `SELECT u.id, u.bucket_id, u.window_start, u.units, b.window, b.per_ms, b.boot, b.window_start AS bucket_window_start
      FROM quota_unit u JOIN quota_bucket b ON b.id = u.bucket_id WHERE u.grant_id = ? AND u.held = 1`,
     Number(grantId),
   )
@@ -156,11 +167,11 @@ function use(db: Connection, rule: QuotaRule, monotonic: Monotonic, now: EpochMs
 
 export function createQuota(db: Connection): QuotaStore {
   return {
-    acquireQuota: (rules, holder, leaseMs, monotonic, now): Promise<QuotaAnswer> =>
+    acquireQuota: (rules, holder, leaseMs, monotonic, now, credits): Promise<QuotaAnswer> =>
       db.write(
         'acquire_quota',
         () => {
-          const opened = bucketsOf(rules).map((bucket) => [bucket, openBucket(db, bucket, monotonic)] as const)
+          const opened = bucketsOf(rules, credits).map((bucket) => [bucket, openBucket(db, bucket, monotonic)] as const)
           for (const [, row] of opened)
             db.run('DELETE FROM quota_unit WHERE bucket_id = ? AND free_ms <= ?', row.id, monotonic.ms)
           const refused = refusal(db, opened, monotonic, now)
@@ -195,7 +206,7 @@ export function createQuota(db: Connection): QuotaStore {
             db.run('DELETE FROM quota_unit WHERE id = ?', unit.id)
             // What was charged to a window that has ended is gone with it.
             if (unit.window !== 'slots' && unit.window_start === unit.bucket_window_start) {
-              db.run('UPDATE quota_bucket SET used = max(used - 1, 0) WHERE id = ?', unit.bucket_id)
+              db.run('UPDATE quota_bucket SET used = max(used - ?, 0) WHERE id = ?', unit.units, unit.bucket_id)
             }
           }
         },

@@ -6,7 +6,7 @@ import { capUtf8, MAX_QUARANTINE_BYTES } from '../limits.ts'
 import type { IngestFact, QuarantineItem, SmallStore, StoredRun } from '../store.ts'
 import type { Connection } from './connection.ts'
 import { getFact, putFact } from './facts.ts'
-import { clearIdentity, listIdentities, putIdentities } from './identities.ts'
+import { clearIdentity, identitiesOf, listIdentities, putIdentities } from './identities.ts'
 import { addPending, listPending } from './pending.ts'
 
 type RunRow = {
@@ -26,13 +26,14 @@ type IngestRow = {
   readonly detail: string
 }
 
-export function createSmall(db: Connection): SmallStore {
+export function createSmall(db: Connection): Omit<SmallStore, 'unresolved'> {
   return {
     getState: (name) => getFact(db, name),
     putState: (name, expected, value) => putFact(db, name, expected, value),
     addPending: (changes) => addPending(db, changes),
     pending: (source) => listPending(db, source),
     identities: (query) => listIdentities(db, query),
+    identitiesOf: (source, entities) => identitiesOf(db, source, entities),
     putIdentities: (identities) => putIdentities(db, identities),
     clearIdentity: (source, entity) => clearIdentity(db, source, entity),
 

@@ -17,7 +17,7 @@ export function createStore(db: Connection): Store {
     ...createCoordination(db),
     ...createQuota(db),
     ...createSmall(db),
-    assign: (source, kinds, place) => assign(db, source, kinds, place),
+    assign: (source, kinds, place, _at, byIdentity) => assign(db, source, kinds, place, byIdentity),
     commit: (batch) => commit(db, batch),
     events: (query) => events(db, query),
     close: async () => db.close(),

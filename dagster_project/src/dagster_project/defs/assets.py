@@ -16,6 +16,7 @@ from dagster_project.lib.partition_sync import (
     list_partitions,
     partition_changes,
 )
+from dagster_project.lib.retries import retried
 from dagster_project.lib.settings import Settings
 
 REFRESH_KEY = dg.AssetKey("enrichment_refresh")
@@ -44,12 +45,6 @@ def refresh_asset(settings: Settings) -> dg.AssetsDefinition:
         key=REFRESH_KEY,
         partitions_def=enrichment_source_cohort,
         deps=[dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in settings.bulk_keys],
-        retry_policy=dg.RetryPolicy(
-            max_retries=2,
-            delay=settings.retry_delay_s,
-            backoff=dg.Backoff.EXPONENTIAL,
-            jitter=dg.Jitter.PLUS_MINUS,
-        ),
         group_name=_REFRESH_GROUP,
         owners=_OWNERS,
         kinds={"typescript", "sqlite"},
@@ -73,7 +68,8 @@ def refresh_asset(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: RefreshConfig, engine_runner: dg.ResourceParam[EngineRunner]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         asked = {name: value for name, value in config.model_dump().items() if value not in (None, False)}
-        run = engine_runner.run(context, {"mode": "refresh", "partition": context.partition_key, **asked})
+        with retried(context, delay_s=settings.retry_delay_s):
+            run = engine_runner.run(context, {"mode": "refresh", "partition": context.partition_key, **asked})
         closed = run.message("result").get("sla_gaps_closed", 0)
         context.instance.add_run_tags(context.run_id, {SLA_GAPS_TAG: str(closed)})
         if context.partition_key.endswith(":bulk_file"):

@@ -8,7 +8,8 @@ from dagster_project.lib.engine_runner import EngineRunner
 from dagster_project.lib.gate import Open, describe
 from dagster_project.lib.in_flight import partitions_in_flight
 from dagster_project.lib.partition_sync import PARTITIONS_NAME, apply_changes, list_partitions, partition_changes
-from dagster_project.lib.requests import Limits, nothing_to_do
+from dagster_project.lib.requests import Known, Limits, nothing_to_do, what_waits
+from dagster_project.lib.run_history import calls_requested, past_runs
 from dagster_project.lib.scheduling import Trigger, gate_of, run_requests
 from dagster_project.lib.settings import Settings
 
@@ -30,18 +31,19 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
             return dg.SkipReason(describe(gate))
         listed = list_partitions(engine_runner)
         in_flight = partitions_in_flight(context.instance, asset_key=REFRESH_KEY, job_name=REFRESH_JOB)
-        known = context.instance.get_dynamic_partitions(PARTITIONS_NAME)
-        apply_changes(context.instance, partition_changes(known, listed, in_flight))
+        present = context.instance.get_dynamic_partitions(PARTITIONS_NAME)
+        apply_changes(context.instance, partition_changes(present, listed, in_flight))
+        at = context.scheduled_execution_time
+        spent = calls_requested(past_runs(context.instance, job_name=REFRESH_JOB, now=at))
         requests, choice = run_requests(
             listed,
-            trigger=Trigger("nightly", f"{context.scheduled_execution_time:%Y-%m-%dT%H:%M}", gate.token),
-            limits=Limits(calls=settings.call_budget, partitions=settings.max_requests),
-            in_flight=in_flight,
+            trigger=Trigger("nightly", f"{at:%Y-%m-%dT%H:%M}", gate.token),
+            limits=Limits(calls=settings.call_budget - spent, partitions=settings.max_requests),
+            known=Known(in_flight=in_flight),
+            # Without the sensor that comes back for them, cohorts are requested beside their feed, and queue behind it.
+            waits_for_feeds=settings.due_every_s > 0,
         )
-        context.log.info(
-            f"{len(requests)} partitions requested; {choice.in_flight} in flight, {choice.over_budget} beyond the call "
-            f"budget, {choice.left_over} beyond {settings.max_requests} runs"
-        )
+        context.log.info("; ".join([f"{len(requests)} partitions requested", *what_waits(choice)]))
         return requests or dg.SkipReason(nothing_to_do(choice, listed.sources))
 
     return nightly_enrichment_refresh_schedule

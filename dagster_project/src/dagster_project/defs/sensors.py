@@ -17,9 +17,10 @@ from dagster_project.lib.partition_sync import (
     list_partitions,
     partition_changes,
 )
-from dagster_project.lib.requests import TOKEN_TAG, TRIGGER_TAG, Limits, nothing_to_do
+from dagster_project.lib.requests import OCCASION_TAG, TOKEN_TAG, TRIGGER_TAG, Known, Limits, nothing_to_do, what_waits
+from dagster_project.lib.run_history import REST_LOOKS, calls_requested, past_runs, resting
 from dagster_project.lib.scheduling import Trigger, gate_of, run_requests
-from dagster_project.lib.sensor_cursor import GateCursor, read_cursor
+from dagster_project.lib.sensor_cursor import DueCursor, GateCursor, read_cursor, read_due_cursor
 from dagster_project.lib.settings import Settings
 
 TRIGGER = "post_bulk"
@@ -31,7 +32,7 @@ def post_bulk_sensor(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
         name="post_bulk_enrichment_sensor",
         job=iterative_enrichment_refresh_job,
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=settings.sensor_every_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
             "The gate: once after each successful bulk load it requests what is due, stale first. While a load runs it "
@@ -65,18 +66,20 @@ def post_bulk_sensor(settings: Settings) -> dg.SensorDefinition:
             listed,
             trigger=Trigger(TRIGGER, gate.token, gate.token),
             limits=Limits(calls=settings.call_budget - cursor.calls, partitions=settings.requests_per_tick),
-            in_flight=in_flight,
-            already=partitions_of_runs(instance, tags={TOKEN_TAG: gate.token, TRIGGER_TAG: TRIGGER}),
+            known=Known(
+                in_flight=in_flight,
+                already=partitions_of_runs(instance, tags={TOKEN_TAG: gate.token, TRIGGER_TAG: TRIGGER}),
+            ),
         )
         cursor = replace(
             cursor,
             calls=cursor.calls + sum(row.calls for row in choice.rows),
-            is_done=choice.left_over == 0,
+            is_done=choice.is_complete,
         )
         if not requests:
             text = f"{describe(gate)}: {nothing_to_do(choice, listed.sources)}"
             return _skip(text, cursor, changes)
-        context.log.info(f"{describe(gate)}: {len(requests)} partitions requested, {choice.left_over} with the next tick")
+        context.log.info("; ".join([f"{describe(gate)}: {len(requests)} partitions requested", *what_waits(choice)]))
         return dg.SensorResult(
             run_requests=requests, cursor=cursor.dump(), dynamic_partitions_requests=_partition_requests(changes)
         )
@@ -84,8 +87,67 @@ def post_bulk_sensor(settings: Settings) -> dg.SensorDefinition:
     return post_bulk_enrichment_sensor
 
 
+def due_sensor(settings: Settings) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="due_enrichment_sensor",
+        job=iterative_enrichment_refresh_job,
+        minimum_interval_seconds=settings.sensor_every_s,
+        default_status=dg.DefaultSensorStatus.RUNNING if settings.due_every_s > 0 else dg.DefaultSensorStatus.STOPPED,
+        description=(
+            "Requests what becomes due between the nights, behind the same gate: a source whose records are due after 20 hours "
+            "and stale after 24 cannot be kept fresh by one start a day. It looks every ENRICHMENT_DUE_EVERY_S seconds, and "
+            "asks for nothing that is not due, so that looking more often costs no call."
+        ),
+    )
+    def due_enrichment_sensor(
+        context: dg.SensorEvaluationContext, engine_runner: dg.ResourceParam[EngineRunner]
+    ) -> dg.SensorResult:
+        instance = context.instance
+        cursor = read_due_cursor(context.cursor)
+        now = datetime.now(timezone.utc)
+        gate = gate_of(instance, settings.bulk_keys)
+        if not isinstance(gate, Open):
+            return _skip(describe(gate), cursor)
+        if gate.token != cursor.token:
+            # The gate sensor follows these loads up just now.
+            cursor = DueCursor(token=gate.token, looked_at=now.timestamp())
+        next_look = cursor.looked_at + max(settings.due_every_s, 1)
+        if cursor.is_done and now.timestamp() < next_look:
+            at = datetime.fromtimestamp(next_look, timezone.utc)
+            return _skip(f"{describe(gate)}: looks again at {at:%Y-%m-%dT%H:%M:%SZ}", cursor)
+        in_flight = partitions_in_flight(instance, asset_key=REFRESH_KEY, job_name=REFRESH_JOB)
+        if not cursor.is_done and (awaited := sorted(set(cursor.awaited) & set(in_flight))):
+            return _skip(f"{describe(gate)}: {', '.join(awaited)} is queued or running, its cohorts come after it", cursor)
+        if cursor.is_done or now.timestamp() >= next_look:
+            cursor = replace(cursor, looked_at=now.timestamp())
+
+        listed = list_partitions(engine_runner)
+        changes = partition_changes(instance.get_dynamic_partitions(PARTITIONS_NAME), listed, in_flight)
+        occasion = f"{gate.token}:due:{cursor.looked_at * 1000:.0f}"
+        runs = past_runs(instance, job_name=REFRESH_JOB, now=now)
+        requests, choice = run_requests(
+            listed,
+            trigger=Trigger("due", occasion, gate.token),
+            limits=Limits(calls=settings.call_budget - calls_requested(runs), partitions=settings.requests_per_tick),
+            known=Known(
+                in_flight=in_flight,
+                already=partitions_of_runs(instance, tags={OCCASION_TAG: occasion}),
+                resting=resting(runs, now, rest_s=REST_LOOKS * settings.due_every_s),
+            ),
+        )
+        cursor = replace(cursor, is_done=choice.is_complete, awaited=choice.awaited)
+        if not requests:
+            return _skip(f"{describe(gate)}: {nothing_to_do(choice, listed.sources)}", cursor, changes)
+        context.log.info("; ".join([f"{describe(gate)}: {len(requests)} partitions requested", *what_waits(choice)]))
+        return dg.SensorResult(
+            run_requests=requests, cursor=cursor.dump(), dynamic_partitions_requests=_partition_requests(changes)
+        )
+
+    return due_enrichment_sensor
+
+
 def _idle_text(gate: str, *, is_open: bool) -> str:
-    return f"{gate}: these loads have been followed up; the nightly schedule goes on from here" if is_open else gate
+    return f"{gate}: these loads have been followed up; sensor due_enrichment_sensor and the nights go on" if is_open else gate
 
 
 def _partition_requests(
@@ -99,7 +161,7 @@ def _partition_requests(
     return requests
 
 
-def _skip(reason: str, cursor: GateCursor, changes: PartitionChanges | None = None) -> dg.SensorResult:
+def _skip(reason: str, cursor: GateCursor | DueCursor, changes: PartitionChanges | None = None) -> dg.SensorResult:
     text = f"{reason} ({describe_changes(changes)})" if changes else reason
     return dg.SensorResult(
         skip_reason=text,

@@ -22,14 +22,18 @@ def _load(path: Path) -> Mapping[str, Any]:
     return loaded if isinstance(loaded, dict) else {}
 
 
-def _registered(config_dir: Path, environment: str) -> dict[str, list[Mapping[str, Any]]]:
-    """Blocks under `enrichment`, by source; base.yaml first."""
+def _blocks(config_dir: Path, environment: str, section: str) -> dict[str, list[Mapping[str, Any]]]:
+    """Blocks under `section`, by source; base.yaml first."""
     blocks: dict[str, list[Mapping[str, Any]]] = {}
     for name in ("base.yaml", f"{environment}.yaml"):
-        registered = _load(config_dir / name).get("enrichment")
-        for source, block in (registered if isinstance(registered, dict) else {}).items():
+        found = _load(config_dir / name).get(section)
+        for source, block in (found if isinstance(found, dict) else {}).items():
             blocks.setdefault(str(source), []).append(block if isinstance(block, dict) else {})
     return blocks
+
+
+def _registered(config_dir: Path, environment: str) -> dict[str, list[Mapping[str, Any]]]:
+    return _blocks(config_dir, environment, "enrichment")
 
 
 def source_ids(config_dir: Path, environment: str) -> tuple[str, ...]:
@@ -38,6 +42,19 @@ def source_ids(config_dir: Path, environment: str) -> tuple[str, ...]:
     if not found:
         raise ValueError(f"no source is registered in {config_dir / 'base.yaml'}; see: node ts/cli.js config check")
     return found
+
+
+def enabled_source_ids(config_dir: Path, environment: str, variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Of the registered sources those that are refreshed by themselves."""
+    policies = _blocks(config_dir, environment, "enrichment_refresh")
+
+    def is_enabled(source: str) -> bool:
+        if override := variables.get(f"ENRICHMENT__ENRICHMENT_REFRESH__{source.upper()}__ENABLED", "").strip():
+            return override.lower() == "true"
+        told = [block["enabled"] for block in policies.get(source, []) if "enabled" in block]
+        return bool(told) and told[-1] is True
+
+    return tuple(source for source in source_ids(config_dir, environment) if is_enabled(source))
 
 
 def credential_variables(config_dir: Path, environment: str, variables: Mapping[str, str]) -> frozenset[str]:

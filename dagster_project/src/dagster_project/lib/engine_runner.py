@@ -181,7 +181,7 @@ def _refusal(context: dg.AssetExecutionContext, verdict: Verdict, end: End) -> E
         if verdict.wait_s is not None:
             until = (datetime.now(timezone.utc) + timedelta(seconds=verdict.wait_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
         context.instance.add_run_tags(context.run_id, {DEFERRED_TAG: until})
-        text = f"deferred until {until}, nothing is lost; the nightly schedule asks again: {verdict.message}"
+        text = f"deferred until {until}, nothing is lost, it is requested again by itself: {verdict.message}"
         return dg.Failure(text, metadata=metadata, allow_retries=False)
     if verdict.kind == "interrupted":
         return dg.Failure(f"interrupted: {verdict.message}", metadata=metadata, allow_retries=False)

@@ -36,6 +36,8 @@ class PartitionRow:
     planned: bool
     calls: int
     reason: str | None
+    #: Comes first, because it settles what this one would ask: the change feed before its cohorts.
+    after: str | None
     #: Asking for this one runs that one.
     served_by: str | None
 
@@ -90,6 +92,7 @@ def _row(row: Mapping[str, Any]) -> PartitionRow:
         planned=row["planned"],
         calls=row["calls"],
         reason=row["reason"],
+        after=row["after"],
         served_by=row["served_by"],
     )
 

@@ -1,4 +1,4 @@
-"""What the gate sensor remembers between ticks. Pure."""
+"""What the sensors remember between ticks. Pure."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -34,3 +34,34 @@ def read_cursor(text: str | None) -> GateCursor:
         )
     except (ValueError, TypeError, AttributeError):
         return GateCursor()
+
+
+@dataclass(frozen=True)
+class DueCursor:
+    """The sensor for what becomes due looks every so often; what it does on one look may take several ticks."""
+
+    #: Token of the loads that the gate was open with.
+    token: str | None = None
+    #: Unix time of the latest look.
+    looked_at: float = 0
+    #: What was planned then has been requested.
+    is_done: bool = True
+    #: Partitions that the rest waits for.
+    awaited: tuple[str, ...] = ()
+
+    def dump(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def read_due_cursor(text: str | None) -> DueCursor:
+    """Like `read_cursor`."""
+    try:
+        found = json.loads(text or "{}")
+        return DueCursor(
+            token=None if found.get("token") is None else str(found["token"]),
+            looked_at=float(found.get("looked_at", 0)),
+            is_done=bool(found.get("is_done", True)),
+            awaited=tuple(str(one) for one in found.get("awaited", ())),
+        )
+    except (ValueError, TypeError, AttributeError):
+        return DueCursor()

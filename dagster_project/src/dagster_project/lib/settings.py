@@ -28,7 +28,11 @@ class Settings:
     defines_demo_bulk: bool
     awards_file: Path
     companies_file: Path
+    #: How often the sensors are evaluated, at least.
+    sensor_every_s: int
     nightly_cron: str
+    #: How often it is looked for what has become due meanwhile; 0: only at night.
+    due_every_s: int
     coverage_cron: str
     timezone: str
     coverage_fail_after_s: int
@@ -56,7 +60,9 @@ class Settings:
             defines_demo_bulk=not own_keys,
             awards_file=read.path("ENRICHMENT_AWARDS_FILE", engine_dir, csv_dir / "award_data.csv"),
             companies_file=read.path("ENRICHMENT_COMPANIES_FILE", engine_dir, csv_dir / "company_data.csv"),
+            sensor_every_s=read.whole("ENRICHMENT_SENSOR_EVERY_S", 30),
             nightly_cron=read.text("ENRICHMENT_NIGHTLY_CRON", "0 3 * * *"),
+            due_every_s=read.whole("ENRICHMENT_DUE_EVERY_S", 3_600, least=0),
             coverage_cron=read.text("ENRICHMENT_COVERAGE_CRON", "0 */6 * * *"),
             timezone=read.text("ENRICHMENT_TIMEZONE", "UTC"),
             coverage_fail_after_s=read.whole("ENRICHMENT_COVERAGE_FAIL_AFTER_S", 13 * 3600, least=120),

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { canonicalDecimal } from '../../../../ts/adapters/shared/decimal.ts'
 import { countOf, listOf, memberAt, textAt } from '../../../../ts/adapters/shared/json.ts'
-import { clipText, foldText, nameKey, stripId } from '../../../../ts/adapters/shared/text.ts'
+import { clipText, foldText, stripId } from '../../../../ts/adapters/shared/text.ts'
 import { usStateCode } from '../../../../ts/adapters/shared/us-states.ts'
 
 describe('canonicalDecimal', () => {
@@ -94,22 +94,6 @@ describe('text', () => {
   it('keeps provider text to one harmless line', () => {
     expect(clipText('a\u001b[31m\nb\u202ec')).toBe('a [31m b c')
     expect(clipText('x'.repeat(500))).toHaveLength(200)
-  })
-
-  it.each([
-    ['The Acme Tech Solutions, Inc.', 'ACME TECH SOLUTIONS INCORPORATED'],
-    ['HUMAN CELL CO', 'Human Cell Company'],
-    ['Smith & Sons, L.L.C.', 'SMITH AND SONS LLC'],
-    ['Société Générale', 'SOCIETE GENERALE'],
-    ["O'Brien Labs LLC", 'OBRIEN LABS'],
-  ])('knows %s and %s as one name', (a, b) => {
-    expect(nameKey(a)).toBe(nameKey(b))
-  })
-
-  it('tells names apart and leaves something of a name that is all legal form', () => {
-    expect(nameKey('ACME LABS')).not.toBe(nameKey('ACME TECH'))
-    expect(nameKey('The Company')).toBe('COMPANY')
-    expect(nameKey(' -- ')).toBe('')
   })
 })
 

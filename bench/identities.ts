@@ -1,0 +1,121 @@
+/**
+ * How right the identities are that a refresh finds in the sandbox's world, whose names have the noise of real ones. A source is
+ * measured when its world says the truth here.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ADAPTERS } from '../ts/adapters/registry.ts'
+import { normalizePersonName } from '../ts/adapters/shared/names.ts'
+import { loadConfig } from '../ts/config/load.ts'
+import type { Entity } from '../ts/model/entity.ts'
+import type { SourceId } from '../ts/model/keys.ts'
+import type { EpochMs } from '../ts/model/time.ts'
+import { startSandbox } from '../ts/sandbox/server.ts'
+import { truePairs as trueCodes } from '../ts/sandbox/world/cage-world.ts'
+import { truePairs as trueIds } from '../ts/sandbox/world/people-world.ts'
+import type { World } from '../ts/sandbox/world/world.ts'
+import { openEngine } from '../ts/wiring.ts'
+import { identityQuality } from './support/identity-quality.ts'
+import { atLeast, type ResultRow } from './support/row.ts'
+
+/** Per source: a text per true thing of the world, the same text per entity of ours, and which sources must be refreshed for it. */
+type Measured = {
+  readonly source: SourceId
+  readonly kind: Entity['kind']
+  readonly pairs: (world: World, moment: EpochMs) => Iterable<readonly [hint: string, providerKey: string | null]>
+  readonly hintOf: (entity: Entity) => string
+}
+
+const MEASURED: readonly Measured[] = [
+  {
+    source: 'dla_cage',
+    kind: 'company',
+    *pairs(world, moment) {
+      for (const { uei, providerKey } of trueCodes(world, moment)) yield [uei, providerKey]
+    },
+    hintOf: (entity) => String(entity.attributes['uei']),
+  },
+  {
+    source: 'orcid',
+    kind: 'person',
+    *pairs(world, moment) {
+      for (const { name, company, providerKey } of trueIds(world, moment))
+        yield [`${normalizePersonName(name)}|uei:${company.uei}`, providerKey]
+    },
+    hintOf: (entity) => `${normalizePersonName(String(entity.attributes['name']))}|${String(entity.attributes['company_key'])}`,
+  },
+]
+const SOURCES = ['sbir_gov', 'sam_gov', ...MEASURED.map(({ source }) => source)]
+/** A wrong identity costs more than a missing one. */
+const PRECISION_BAR = 0.98
+
+export async function benchIdentities(companies: number): Promise<readonly ResultRow[]> {
+  const dir = await mkdtemp(join(tmpdir(), 'bench-identities-'))
+  const quotas = Object.fromEntries(SOURCES.map((source) => [source, []]))
+  const sandbox = await startSandbox({ seed: 7, companies, awards: companies * 3, port: 0, quotas })
+  const settings: Record<string, unknown> = { 'clock.sandbox_url': sandbox.url, 'warehouse.export_after_run': false }
+  for (const source of SOURCES) settings[`enrichment.${source}.base_url`] = `${sandbox.url}/${source}`
+  settings['enrichment.sbir_gov.other_urls.files'] = `${sandbox.url}/sbir_files`
+  const { config } = await loadConfig({
+    dir: join(import.meta.dirname, '../config'),
+    environment: 'sandbox',
+    variables: {},
+    settings: Object.entries(settings).map(
+      ([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ),
+    statePath: join(dir, 'state.sqlite'),
+    adapters: { byId: (id) => ADAPTERS.find((adapter) => adapter.id === id) ?? null, ids: ADAPTERS.map(({ id }) => id) },
+  })
+  const keep = <T>(map: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(SOURCES.flatMap((source) => (map[source] === undefined ? [] : [[source, map[source]]])))
+  // Nothing here is about quotas.
+  const ample = [{ limit: 1_000_000, per: '1s', resets: 'sliding' as const }]
+  const policies = Object.entries(keep(config.enrichment_refresh)).map(([source, policy]) => [
+    source,
+    { ...policy, quotas: ample },
+  ])
+  const engine = await openEngine({
+    config: { ...config, enrichment: keep(config.enrichment), enrichment_refresh: Object.fromEntries(policies) },
+    logger: { log() {} },
+    env: () => undefined,
+  })
+  try {
+    const base = { cohorts: [], partitions: [], window: null, force: false, limit: null, maxCalls: null }
+    const options = { dryRun: false, signal: new AbortController().signal }
+    await engine.refresh({ ...base, sources: ['sbir_gov'] }, options)
+    await engine.refresh({ ...base, sources: [] }, options)
+    const rows: ResultRow[] = []
+    for (const { source, kind, pairs, hintOf } of MEASURED) {
+      const known = new Map(pairs(sandbox.sandbox.world, engine.clock.now()))
+      const truth = new Map<string, string | null>()
+      for await (const entity of engine.store.entities(kind)) {
+        const expected = known.get(hintOf(entity))
+        if (expected !== undefined) truth.set(entity.key, expected)
+      }
+      const rule = engine.sources.find(({ adapter }) => adapter.id === source)?.identity
+      if (rule === undefined) throw new Error(`${source} has no identities`)
+      const found = await engine.store.identities({ source, limit: Number.MAX_SAFE_INTEGER })
+      const quality = identityQuality(found, truth, rule)
+      rows.push(
+        {
+          what: `${source}: true of ${quality.counted} identities that count`,
+          value: quality.precision,
+          unit: 'share',
+          bar: atLeast(PRECISION_BAR),
+        },
+        { what: `${source}: found of ${quality.toBeFound} there are`, value: quality.recall, unit: 'share' },
+        ...quality.methods.map(({ method, found: all, counted, right }) => ({
+          what: `${source}, ${method}: true of ${counted} that count (${all} found)`,
+          value: counted === 0 ? 1 : right / counted,
+          unit: 'share',
+        })),
+      )
+    }
+    return rows
+  } finally {
+    await engine.close()
+    await sandbox.close()
+    await rm(dir, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest'
+import type { Target } from '../../ts/adapters/adapter.ts'
+import { clearbit } from '../../ts/adapters/clearbit.ts'
+import type { Entity } from '../../ts/model/entity.ts'
+import type { JsonObject } from '../../ts/model/json.ts'
+import type { ResponseClass } from '../../ts/model/response.ts'
+import { adapterSuite, type ErrorCase } from './adapter-suite.ts'
+import { hasRecordings, RECEIVED_AT, recording, recordingNames, viewOf } from './recorded.ts'
+
+const PROVIDER = 'clearbit'
+const CONTEXT = { now: RECEIVED_AT, options: clearbit.options.parse({}) as JsonObject }
+const company = (domain: string | null, name = 'Uber Technologies'): Entity => ({
+  kind: 'company',
+  key: 'uei:AAAAAAAAAAA1',
+  attributes: { name, domain, website: null },
+  aliases: [],
+})
+const target = (domain = 'uber.com', name?: string): Target => ({
+  entity: company(domain, name),
+  providerKey: null,
+  validators: { etag: null, lastModified: null },
+})
+
+/** Every recording with its status; other endpoints' answers are no company. A new file without a line here fails the test. */
+const EXPECTED: Readonly<Record<string, { readonly status: number; readonly class: ResponseClass }>> = {
+  'company-find-200': { status: 200, class: 'ok' },
+  'discovery-search-200': { status: 200, class: 'malformed' },
+  'error-404-unknown-record': { status: 404, class: 'not_found' },
+  'error-404-unknown-record-company': { status: 404, class: 'not_found' },
+  'lookup-queued-202': { status: 202, class: 'ok' },
+  'name-to-domain-200': { status: 200, class: 'malformed' },
+  'person-find-200': { status: 200, class: 'ok' },
+  'risk-200': { status: 200, class: 'malformed' },
+  'watchlist-200': { status: 200, class: 'malformed' },
+}
+
+const BODY = {
+  id: '027b0d40-016c-40ea-8925-a076fa640992',
+  name: 'Uber',
+  domain: 'uber.com',
+  category: { sector: 'Industrials', industry: 'Transportation' },
+  geo: { city: 'San Francisco', stateCode: 'CA' },
+  metrics: { employees: 200, employeesRange: '101-250', alexaGlobalRank: 7, raised: 1_500_000_000 },
+  tags: ['B2C', 'Mobile'],
+  tech: ['nginx', 'aws'],
+  indexedAt: '2026-01-01T00:00:00Z',
+  logo: 'https://x.test/a.png',
+} satisfies JsonObject
+const recordOf = (body: JsonObject): JsonObject => {
+  const answer = clearbit.lookup!.parse(viewOf({ body }), target(), CONTEXT)
+  if (answer.kind !== 'record') throw new Error(JSON.stringify(answer))
+  return answer.record
+}
+
+const ERRORS: readonly ErrorCase[] = [
+  {
+    name: 'a key that is not known',
+    label: 'companies.find',
+    answer: { status: 401, body: { error: { type: 'auth_invalid', message: 'x' } } },
+    class: 'auth',
+  },
+  {
+    name: 'no more look-ups',
+    label: 'companies.find',
+    answer: { status: 402, body: { error: { type: 'over_quota' } } },
+    class: 'quota_exhausted',
+    untilMs: Date.UTC(2026, 11, 1) - RECEIVED_AT,
+  },
+  {
+    name: 'no domain',
+    label: 'companies.find',
+    answer: { status: 422, body: { error: { type: 'params_invalid' } } },
+    class: 'invalid_request',
+  },
+  {
+    name: 'too many',
+    label: 'companies.find',
+    answer: { status: 429, text: '', headers: { 'x-ratelimit-reset': String(RECEIVED_AT / 1000 + 42) } },
+    class: 'rate_limited',
+    untilMs: 42_000,
+  },
+  {
+    name: 'a path that is not there',
+    label: 'companies.find',
+    answer: { status: 404, text: 'Not found' },
+    class: 'invalid_request',
+  },
+  { name: 'overload', label: 'companies.find', answer: { status: 503, text: '' }, class: 'transient' },
+]
+
+adapterSuite(clearbit, {
+  exampleEntities: [company('uber.com'), company(null)],
+  recordings: hasRecordings(PROVIDER)
+    ? Object.entries(EXPECTED).map(([name, expected]) => ({
+        name,
+        label: 'companies.find',
+        view: viewOf({ status: expected.status, body: recording(PROVIDER, name) }),
+        class: expected.class,
+      }))
+    : [],
+  errors: ERRORS,
+  unchangedPairs: [
+    {
+      name: 'estimates, crawl dates, logos and order',
+      before: recordOf(BODY),
+      after: recordOf({
+        ...BODY,
+        metrics: { ...BODY.metrics, employees: 300, raised: 1 },
+        indexedAt: 'x',
+        logo: 'y',
+        tags: ['Mobile', 'B2C'],
+        tech: ['aws', 'nginx'],
+      }),
+    },
+  ],
+  changedPairs: [
+    {
+      name: 'sector',
+      before: recordOf(BODY),
+      after: recordOf({ ...BODY, category: { sector: 'x', industry: 'Transportation' } }),
+      path: '$.sector',
+    },
+  ],
+})
+
+describe('clearbit', () => {
+  it('asks by domain, with the version of the layout when one is pinned', () => {
+    expect(clearbit.lookup!.request(target(), CONTEXT)).toEqual({
+      method: 'GET',
+      path: '/v2/companies/find',
+      query: [['domain', 'uber.com']],
+      label: 'companies.find',
+      credits: 1,
+    })
+    const pinned = { ...CONTEXT, options: clearbit.options.parse({ api_version: '2019-12-19' }) as JsonObject }
+    expect(clearbit.lookup!.request(target(), pinned).headers).toEqual({ 'api-version': '2019-12-19' })
+    expect(clearbit.unresolvable(company(null))).toBe('no domain')
+  })
+
+  it('asks again for what is queued: an error body on a success status', () => {
+    const answer = clearbit.lookup!.parse(viewOf({ status: 202, body: { error: { type: 'queued' } } }), target(), CONTEXT)
+    expect(answer).toMatchObject({
+      kind: 'failed',
+      errorClass: 'transient',
+      reason: expect.stringContaining('looking the company up'),
+    })
+  })
+
+  it('follows a redirected domain only to a company of the same name', () => {
+    expect(clearbit.lookup!.parse(viewOf({ body: BODY }), target('old-uber.com', 'Uber, Inc.'), CONTEXT)).toMatchObject({
+      kind: 'record',
+      identity: { method: 'domain_redirect', confidence: 0.9 },
+    })
+    expect(clearbit.lookup!.parse(viewOf({ body: BODY }), target('acme.com', 'Acme Robotics'), CONTEXT)).toMatchObject({
+      kind: 'skipped',
+    })
+    expect(clearbit.lookup!.parse(viewOf({ body: BODY }), target(), CONTEXT)).toMatchObject({
+      identity: { providerKey: BODY.id, method: 'domain' },
+    })
+  })
+})
+
+describe.skipIf(!hasRecordings(PROVIDER))('clearbit against recordings', () => {
+  it('has an expectation for every recording', () => {
+    expect(recordingNames(PROVIDER)).toEqual(Object.keys(EXPECTED).sort())
+  })
+
+  it('reads the early flat layout', () => {
+    expect(recordOf(recording(PROVIDER, 'company-find-200') as JsonObject)).toMatchObject({
+      id: '027b0d40-016c-40ea-8925-a076fa640992',
+      name: 'Uber',
+      legal_name: 'Uber, Inc.',
+      domain: 'uber.com',
+      categories: expect.arrayContaining(['Transportation']),
+      raised_usd: '1500000000',
+      employees: 200,
+      location: 'San Francisco, California, U.S.',
+      twitter_handle: 'uber',
+    })
+  })
+
+  it.each(['error-404-unknown-record', 'error-404-unknown-record-company'])('%s is absent', (name) => {
+    expect(clearbit.lookup!.parse(viewOf({ status: 404, body: recording(PROVIDER, name) }), target(), CONTEXT)).toMatchObject({
+      kind: 'absent',
+    })
+  })
+})

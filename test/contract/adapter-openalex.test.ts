@@ -1,0 +1,385 @@
+import { describe, expect, it } from 'vitest'
+import type { Target } from '../../ts/adapters/adapter.ts'
+import { readAuthorId, readAuthorKey } from '../../ts/adapters/openalex/ids.ts'
+import { recordOfAuthor } from '../../ts/adapters/openalex/record.ts'
+import { openalex } from '../../ts/adapters/openalex.ts'
+import type { Entity } from '../../ts/model/entity.ts'
+import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
+import type { ResponseClass } from '../../ts/model/response.ts'
+import { HOUR_MS, SECOND_MS } from '../../ts/model/time.ts'
+import { diffRecords } from '../../ts/refresh/diff.ts'
+import { adapterSuite, type ChangedPair, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
+import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
+
+const PROVIDER = 'openalex'
+const CONTEXT = { now: RECEIVED_AT, options: { recent_works: 25 } }
+const FREE = { now: RECEIVED_AT, options: { recent_works: 0 } }
+const PRIEM = '0000-0001-6187-6610'
+const AUTHOR = 'A5023888391'
+const RELATED = {
+  orcid: PRIEM,
+  name: { given: 'Jason', family: 'Priem', credit: null },
+  other_names: [],
+  employments: [{ organization: { name: 'OurResearch, Inc.' } }],
+}
+
+function person(name: string | null): Entity {
+  const attributes = { name, company_key: 'uei:X', company_name: 'OurResearch', role: 'principal_investigator' }
+  return { kind: 'person', key: `pi:${name ?? ''}|uei:X`, attributes, aliases: [] }
+}
+function target(providerKey: string | null, related: JsonObject | null = RELATED): Target {
+  return {
+    entity: person('Jason Priem'),
+    providerKey,
+    validators: { etag: null, lastModified: null },
+    ...(related === null ? {} : { related: { orcid: related } }),
+  }
+}
+
+type Expected = {
+  readonly label: string
+  readonly status?: number
+  readonly class: ResponseClass
+  readonly headers?: Readonly<Record<string, string>>
+  readonly untilMs?: number
+  /** Only a part of an answer was recorded: the member that it goes into. */
+  readonly wrap?: 'results'
+}
+/** Every recording with the request it answers, its status and its class. A new file without a line here fails the test. */
+const EXPECTED: Readonly<Record<string, Expected>> = {
+  'author-deleted-sentinel': { label: 'authors.lookup', class: 'ok' },
+  'author-v1': { label: 'authors.lookup', class: 'ok' },
+  'author-v2': { label: 'authors.lookup', class: 'ok' },
+  'authors-search-results-2026': { label: 'works.recent', class: 'ok', wrap: 'results' },
+  'error-400-invalid-query': { label: 'works.recent', status: 400, class: 'invalid_request' },
+  'error-401-invalid-key': { label: 'authors.lookup', status: 401, class: 'auth' },
+  'error-429-budget-exhausted': {
+    label: 'works.recent',
+    status: 429,
+    class: 'quota_exhausted',
+    headers: { 'retry-after': '49093' },
+    untilMs: 49_093 * SECOND_MS,
+  },
+  'error-429-per-second': {
+    label: 'works.recent',
+    status: 429,
+    class: 'rate_limited',
+    headers: { 'retry-after': '1' },
+    untilMs: SECOND_MS,
+  },
+  'error-429-plan-required': { label: 'works.recent', status: 429, class: 'invalid_request' },
+  'error-503-anonymous-search-paused': {
+    label: 'works.recent',
+    status: 503,
+    class: 'transient',
+    headers: { 'retry-after': '30' },
+    untilMs: 30 * SECOND_MS,
+  },
+  'error-504-query-timeout': { label: 'works.recent', status: 504, class: 'transient' },
+  // Other kinds of things, and headers: none is an author.
+  funder: { label: 'authors.lookup', class: 'malformed' },
+  'headers-anonymous': { label: 'authors.lookup', class: 'malformed' },
+  institution: { label: 'authors.lookup', class: 'malformed' },
+  'institutions-search-results-2026': { label: 'works.recent', class: 'ok', wrap: 'results' },
+  'list-cursor-meta': { label: 'works.recent', class: 'empty' },
+  'rate-limit-endpoint-200': { label: 'authors.lookup', class: 'malformed' },
+  'work-v1': { label: 'authors.lookup', class: 'malformed' },
+  'work-v2': { label: 'authors.lookup', class: 'malformed' },
+  'works-search-results-2026': { label: 'works.recent', class: 'ok', wrap: 'results' },
+}
+const recordings: RecordedCase[] = []
+const errors: ErrorCase[] = []
+for (const name of recordingNames(PROVIDER)) {
+  const expected = EXPECTED[name]
+  if (expected === undefined) continue
+  const body = expected.wrap === undefined ? recording(PROVIDER, name) : { meta: {}, [expected.wrap]: recording(PROVIDER, name) }
+  const parts = { status: expected.status ?? 200, body, headers: expected.headers ?? {} }
+  recordings.push({ name, label: expected.label, class: expected.class, view: viewOf(parts) })
+  if (parts.status >= 400)
+    errors.push({
+      name: `recorded: ${name}`,
+      label: expected.label,
+      answer: parts,
+      class: expected.class,
+      ...(expected.untilMs === undefined ? {} : { untilMs: expected.untilMs }),
+    })
+}
+
+const PAGE = '<!doctype html><title>404 Not Found</title>'
+const OWN_ERRORS: ErrorCase[] = [
+  { name: 'an author that is not there', label: 'authors.lookup', answer: { status: 404, text: PAGE }, class: 'not_found' },
+  { name: 'a wrong path', label: 'works.recent', answer: { status: 404, text: PAGE }, class: 'invalid_request' },
+  {
+    name: 'a search that failed, under 404',
+    label: 'works.recent',
+    answer: { status: 404, body: { error: 'Search execution error.', message: 'x' } },
+    class: 'transient',
+  },
+  {
+    name: 'the plan, under 200',
+    label: 'works.recent',
+    answer: { body: { error: 'Plan upgrade required', message: 'x' } },
+    class: 'invalid_request',
+  },
+  {
+    name: 'a part of the list, under 200',
+    label: 'works.recent',
+    answer: { body: { meta: { timed_out: true }, results: [{}] } },
+    class: 'transient',
+  },
+  {
+    name: 'credits spent, without a moment',
+    label: 'works.recent',
+    answer: { status: 429, body: { message: 'Insufficient budget.' } },
+    class: 'quota_exhausted',
+    untilMs: 21 * HOUR_MS,
+  },
+  {
+    name: 'credits spent, with a moment that nobody believes',
+    label: 'works.recent',
+    answer: { status: 429, body: { creditsRequired: 10, creditsRemaining: 3 }, headers: { 'retry-after': '9999999' } },
+    class: 'quota_exhausted',
+    untilMs: 21 * HOUR_MS,
+  },
+  {
+    name: 'credits spent, told by the header alone',
+    label: 'works.recent',
+    answer: { status: 429, text: '', headers: { 'x-ratelimit-reset': '3600' } },
+    class: 'quota_exhausted',
+    untilMs: HOUR_MS,
+  },
+  {
+    name: 'an author elsewhere',
+    label: 'authors.lookup',
+    answer: { status: 302, text: '', headers: { location: `https://api.openalex.org/authors/${AUTHOR}` } },
+    class: 'not_found',
+  },
+]
+
+function pairs(): { unchanged: RecordPair[]; changed: ChangedPair[] } {
+  const author = recording(PROVIDER, 'author-v2') as JsonObject
+  const works = recording(PROVIDER, 'works-search-results-2026') as readonly JsonObject[]
+  const record = (value: JsonObject, results: readonly JsonValue[] | null = works): JsonObject =>
+    recordOfAuthor(value, results, 25)
+  const before = record(author)
+  const reverse = (name: string): JsonValue => [...(author[name] as readonly JsonValue[])].reverse()
+  const scored = (author['topics'] as readonly JsonObject[]).map((topic) => ({ ...topic, count: 999, score: 0.1 }))
+  const cited = works.map((work) => ({
+    ...work,
+    cited_by_count: 10_000,
+    fwci: 3,
+    relevance_score: 0.2,
+    updated_date: '2030-01-01',
+  }))
+  return {
+    unchanged: [
+      {
+        name: 'counts, statistics and dates',
+        before,
+        after: record(
+          {
+            ...author,
+            works_count: 900,
+            cited_by_count: 1,
+            summary_stats: { h_index: 99 },
+            counts_by_year: [],
+            updated_date: 'x',
+            created_date: '2025-10-10',
+          },
+          cited,
+        ),
+      },
+      {
+        name: 'order of everything',
+        before,
+        after: record(
+          {
+            ...author,
+            topics: reverse('topics'),
+            affiliations: reverse('affiliations'),
+            display_name_alternatives: reverse('display_name_alternatives'),
+          },
+          [...works].reverse(),
+        ),
+      },
+      { name: 'scores of topics', before, after: record({ ...author, topics: scored, x_concepts: [] }) },
+    ],
+    changed: [
+      { name: 'a name', before, after: record({ ...author, display_name: 'J. Priem' }), path: '$.name' },
+      { name: 'a new work', before: record(author, works.slice(1)), after: before, path: '$.works[id=W52443429]' },
+      {
+        name: 'a retraction',
+        before,
+        after: record(author, [{ ...works[0]!, is_retracted: true }, ...works.slice(1)]),
+        path: '$.works[id=W52443429].retracted',
+      },
+      {
+        name: 'another year at an institution',
+        before,
+        after: record({ ...author, affiliations: [{ institution: { id: 'https://openalex.org/I4200000001' }, years: [2026] }] }),
+        path: '$.affiliations[id=I145311948]',
+      },
+    ],
+  }
+}
+const { unchanged, changed } = hasRecordings(PROVIDER) ? pairs() : { unchanged: [], changed: [] }
+
+adapterSuite(openalex, {
+  exampleEntities: [person('Jason Priem'), person(null)],
+  providerKeys: { 'pi:Jason Priem|uei:X': PRIEM },
+  related: { 'pi:Jason Priem|uei:X': { orcid: RELATED } },
+  recordings,
+  errors: [...errors, ...OWN_ERRORS],
+  unchangedPairs: unchanged,
+  changedPairs: changed,
+})
+
+describe.skipIf(!hasRecordings(PROVIDER))('openalex against recordings', () => {
+  it('has an expectation for every recording', () => {
+    expect(recordingNames(PROVIDER)).toEqual(Object.keys(EXPECTED).sort())
+  })
+
+  it('finds in the recorded pair what became known of the author, and nothing that only counts', () => {
+    const [v1, v2] = ['author-v1', 'author-v2'].map((name) => recordOfAuthor(recording(PROVIDER, name) as JsonObject, null, 0))
+    expect(v1).toMatchObject({ openalex_id: AUTHOR, orcid: PRIEM, name: 'Jason Priem', counts: { works: 53, h_index: 16 } })
+    expect(v2).toMatchObject({
+      last_institutions: [{ id: 'I4200000001', ror: '02nr0ka47', country: 'CA' }],
+      other_ids: { scopus: expect.any(String) },
+    })
+    const paths = diffRecords(v1!, v2!, openalex).map(({ path }) => path.replace(/\[.*/, ''))
+    // In the first year these three were not published yet.
+    expect(new Set(paths)).toEqual(new Set(['$.affiliations', '$.last_institutions', '$.topics']))
+  })
+
+  it('reads works of 2023, 2025 and 2026', () => {
+    for (const name of ['work-v1', 'work-v2']) {
+      const { works } = recordOfAuthor({}, [recording(PROVIDER, name)], 25)
+      expect(works).toEqual([
+        {
+          id: 'W2741809807',
+          doi: '10.7717/peerj.4375',
+          title: expect.stringContaining('The state of OA'),
+          published: '2018-02-13',
+          type: expect.stringMatching(/article/),
+          venue: 'PeerJ',
+          retracted: false,
+        },
+      ])
+    }
+    expect(
+      recordOfAuthor({}, recording(PROVIDER, 'works-search-results-2026') as readonly JsonValue[], 25)['works'],
+    ).toHaveLength(3)
+  })
+
+  it('takes the deleted author for nobody', () => {
+    const view = recordedView(PROVIDER, 'author-deleted-sentinel')
+    const asked = target('A5317838346')
+    expect(openalex.lookup!.more!([view], asked, CONTEXT)).toBeNull()
+    expect(openalex.lookup!.parse(view, asked, CONTEXT)).toMatchObject({
+      kind: 'absent',
+      reason: expect.stringContaining('deleted'),
+    })
+  })
+})
+
+describe('openalex look-ups', () => {
+  const author = (id = AUTHOR, orcid: string | null = PRIEM) =>
+    viewOf({
+      body: {
+        id: `https://openalex.org/${id}`,
+        orcid: orcid === null ? null : `https://orcid.org/${orcid}`,
+        display_name: 'Jason Priem',
+      },
+    })
+  const missing = viewOf({ status: 404, text: PAGE })
+  const moved = (id: string) =>
+    viewOf({ status: 301, text: '', headers: { location: `https://api.openalex.org/authors/${id}?select=id` } })
+  const works = viewOf({ body: { meta: { count: 1 }, results: [{ id: 'https://openalex.org/W1000', title: 'T' }] } })
+  const more = (
+    views: Parameters<NonNullable<NonNullable<typeof openalex.lookup>['more']>>[0],
+    asked = target(PRIEM),
+    context = CONTEXT,
+  ) => openalex.lookup!.more!(views, asked, context)
+
+  it('are free for the author and cost a credit for the works', () => {
+    const first = openalex.lookup!.request(target(`https://orcid.org/${PRIEM}`), CONTEXT)
+    expect(first).toMatchObject({ path: `/authors/orcid:${PRIEM}`, credits: 0 })
+    expect(more([author()])).toMatchObject({
+      path: '/works',
+      credits: 1,
+      query: expect.arrayContaining([
+        ['filter', `author.id:${AUTHOR}`],
+        ['per_page', '25'],
+      ]),
+    })
+    expect(more([author(), works])).toBeNull()
+    expect(more([author()], target(PRIEM), FREE)).toBeNull()
+    expect(openalex.lookup!.parse(works, target(PRIEM), CONTEXT, [author()])).toMatchObject({
+      kind: 'record',
+      record: { openalex_id: AUTHOR, works: [{ id: 'W1000' }] },
+    })
+    expect(openalex.lookup!.parse(author(), target(PRIEM), FREE)).toMatchObject({ kind: 'record', record: { works: null } })
+  })
+
+  it('follow authors that were merged, and come back by the iD', () => {
+    expect(more([moved('A5000000001')])).toMatchObject({ path: '/authors/A5000000001', credits: 0 })
+    expect(openalex.lookup!.parse(works, target(PRIEM), CONTEXT, [moved('A5000000001'), author('A5000000001')])).toMatchObject({
+      record: { openalex_id: 'A5000000001' },
+    })
+    const byAuthor = target(AUTHOR)
+    expect(more([missing], byAuthor)).toMatchObject({ path: `/authors/orcid:${PRIEM}` })
+    expect(openalex.lookup!.parse(works, byAuthor, CONTEXT, [missing, author('A5000000002')])).toMatchObject({
+      record: { openalex_id: 'A5000000002' },
+    })
+    expect(more([missing, missing], byAuthor)).toBeNull()
+    expect(openalex.lookup!.parse(missing, target(PRIEM), CONTEXT)).toMatchObject({ kind: 'absent' })
+    expect(more([moved(AUTHOR), moved(AUTHOR)])).toBeNull()
+    expect(openalex.lookup!.parse(moved(AUTHOR), target(AUTHOR), CONTEXT)).toMatchObject({ kind: 'skipped' })
+  })
+
+  it('refuse somebody else, and keys that are none', () => {
+    expect(() => openalex.lookup!.parse(author(AUTHOR, null), target(PRIEM), FREE)).toThrow('answered with')
+    expect(() => openalex.lookup!.parse(author('A5000000009'), target(AUTHOR), FREE)).toThrow('answered with')
+    const wrong = target('../works')
+    expect(openalex.lookup!.request(wrong, CONTEXT).path).toBe('/authors/A0')
+    expect(openalex.lookup!.parse(missing, wrong, CONTEXT)).toMatchObject({ kind: 'skipped' })
+    expect([
+      readAuthorKey('W123456'),
+      readAuthorId('https://api.openalex.org/authors/a5023888391'),
+      readAuthorId('xA5023888391'),
+    ]).toEqual([null, AUTHOR, null])
+  })
+
+  it('leave out works of the last day of a full page, which chance cuts', () => {
+    const on = (number: number, day: string) => ({ id: `W${number}0000`, publication_date: day })
+    const page = [on(1, '2026-02-01'), on(2, '2026-01-01'), on(3, '2026-01-01')]
+    const ids = (asked: number, results = page) =>
+      (recordOfAuthor({}, results, asked)['works'] as readonly JsonObject[]).map(({ id }) => id)
+    expect(ids(3)).toEqual(['W10000'])
+    expect(ids(4)).toEqual(['W10000', 'W20000', 'W30000'])
+    expect(ids(2, page.slice(1))).toEqual(['W20000', 'W30000'])
+  })
+})
+
+describe('openalex identities', () => {
+  it('need no request: the iD is that of the ORCID record', () => {
+    const { resolve } = openalex
+    expect(resolve!.request([], target(null), CONTEXT)).toBeNull()
+    expect(resolve!.parse([], target(null), CONTEXT).candidates).toMatchObject([
+      {
+        providerKey: PRIEM,
+        method: 'orcid',
+        confidence: 0.94,
+        evidence: { accepted_at: 'orcid', institution: 'OurResearch, Inc.' },
+      },
+    ])
+    // A person tied them together at orcid, whatever the record says.
+    expect(resolve!.parse([], target(null, { orcid: PRIEM }), CONTEXT).candidates).toMatchObject([
+      { providerKey: PRIEM, confidence: 0.85 },
+    ])
+    expect(resolve!.parse([], target(null, null), CONTEXT)).toEqual({
+      candidates: [],
+      reason: expect.stringContaining('no ORCID record'),
+    })
+  })
+})

@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest'
+import type { Target } from '../../../ts/adapters/adapter.ts'
+import { clearbit } from '../../../ts/adapters/clearbit.ts'
+import { peopleDataLabs } from '../../../ts/adapters/people-data-labs.ts'
+import type { Entity } from '../../../ts/model/entity.ts'
+import type { JsonObject } from '../../../ts/model/json.ts'
+import type { RequestSpec, ResponseView } from '../../../ts/model/response.ts'
+import { DAY_MS, MINUTE_MS } from '../../../ts/model/time.ts'
+import { diffRecords } from '../../../ts/refresh/diff.ts'
+import { SANDBOX_CLEARBIT_KEY } from '../../../ts/sandbox/dialects/clearbit.ts'
+import type { Sandbox } from '../../../ts/sandbox/sandbox.ts'
+import { commercialWorld, truePairs } from '../../../ts/sandbox/world/commercial-world.ts'
+import { virtualSandbox } from './helpers.ts'
+
+const HEADERS = {
+  'x-api-key': 'SANDBOX-KEY',
+  authorization: `Bearer ${SANDBOX_CLEARBIT_KEY}`,
+  'content-type': 'application/json',
+}
+
+async function ask(
+  sandbox: Sandbox,
+  prefix: string,
+  spec: RequestSpec,
+  headers: Record<string, string> = HEADERS,
+): Promise<ResponseView> {
+  const query = (spec.query ?? []).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&')
+  const init = { method: spec.method, headers, ...(spec.json === undefined ? {} : { body: JSON.stringify(spec.json) }) }
+  const { response } = await sandbox.answer(new Request(`http://sandbox.test/${prefix}${spec.path}?${query}`, init))
+  const text = await response.text()
+  const isJson = (response.headers.get('content-type') ?? '').includes('json')
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    text,
+    json: isJson ? JSON.parse(text) : undefined,
+    receivedAt: sandbox.clock.now(),
+  }
+}
+
+const target = (entity: Entity, providerKey: string | null = null): Target => ({
+  entity,
+  providerKey,
+  validators: { etag: null, lastModified: null },
+})
+const companyOf = (name: string, domain: string, place: { city: string; state: string }): Entity => ({
+  kind: 'company',
+  key: `name:${name}`,
+  attributes: { name, domain, city: place.city, state: place.state },
+  aliases: [],
+})
+const PDL = { now: 0, options: peopleDataLabs.options.parse({}) as JsonObject }
+const CLEARBIT = { now: 0, options: clearbit.options.parse({}) as JsonObject }
+
+describe('People Data Labs in the sandbox', () => {
+  it('answers bulk calls in an order of its own, matches by website, and misses what it does not know', async () => {
+    const { sandbox } = virtualSandbox()
+    const { world } = sandbox
+    const truth = new Map(
+      [...truePairs(world)].filter(({ kind }) => kind === 'company').map(({ domain, providerKey }) => [domain, providerKey]),
+    )
+    const targets = world.companies
+      .filter(({ hasWebsite }) => hasWebsite)
+      .slice(0, 60)
+      .map(({ name, domain, place }) => target(companyOf(name, domain, place)))
+    const request = peopleDataLabs.batch!.request(targets, 'company', null, PDL)
+    const view = await ask(sandbox, 'people_data_labs', request)
+    expect(peopleDataLabs.classify(view, request, PDL).class).toBe('ok')
+    const { answers } = peopleDataLabs.batch!.parse(view, targets, 'company', null, PDL)
+    expect(answers).toHaveLength(targets.length)
+    for (const [at, answer] of answers.entries()) {
+      const known = truth.get(String(targets[at]!.entity.attributes['domain']))
+      if (known === undefined) expect(answer.kind).toBe('absent')
+      else expect(answer).toMatchObject({ kind: 'record', identity: { providerKey: known }, record: { inferred_revenue: null } })
+    }
+    expect(answers.filter(({ kind }) => kind === 'absent').length).toBeGreaterThan(3)
+    expect(answers.filter(({ kind }) => kind === 'record').length).toBeGreaterThan(20)
+  })
+
+  it('changes once a month: in between only counts and coordinates move', async () => {
+    const { sandbox, time } = virtualSandbox()
+    const company = sandbox.world.companies.find(
+      (one) => one.hasWebsite && sandbox.world.part(commercialWorld).company({ domain: one.domain }, 'pdl') !== null,
+    )!
+    const one = target(companyOf(company.name, company.domain, company.place))
+    const record = async (): Promise<JsonObject> => {
+      const answer = peopleDataLabs.lookup!.parse(
+        await ask(sandbox, 'people_data_labs', peopleDataLabs.lookup!.request(one, PDL)),
+        one,
+        PDL,
+      )
+      return answer.kind === 'record' ? answer.record : {}
+    }
+    const before = await record()
+    time.ms += 5 * DAY_MS
+    expect(await record()).toEqual(before)
+    time.ms += 10 * DAY_MS
+    expect(diffRecords(before, await record(), peopleDataLabs).filter(({ path }) => /count|geo/.test(path))).toEqual([])
+  })
+
+  it('lists who opted out, and then knows nothing of them', async () => {
+    const { sandbox } = virtualSandbox({ awards: 3_000 })
+    const { workers } = sandbox.world.part(commercialWorld)
+    const gone = workers.find(({ optedOut }) => optedOut)!
+    const there = workers.find(({ optedOut }) => !optedOut)!
+    const personOf = ({ givenName, familyName, company, id }: typeof gone) =>
+      target(
+        {
+          kind: 'person',
+          key: `pi:${id}`,
+          attributes: { name: `${givenName} ${familyName}`, company_name: company.name },
+          aliases: [],
+        },
+        id,
+      )
+    const targets = [personOf(gone), personOf(there)]
+    const list = await ask(sandbox, 'people_data_labs', peopleDataLabs.batch!.request(targets, 'opt_out', null, PDL))
+    expect(peopleDataLabs.batch!.parse(list, targets, 'opt_out', null, PDL).answers).toMatchObject([
+      { entity: { key: `pi:${gone.id}` }, record: { opted_out: true } },
+    ])
+    const view = await ask(sandbox, 'people_data_labs', peopleDataLabs.batch!.request(targets, 'person', null, PDL))
+    const { answers } = peopleDataLabs.batch!.parse(view, targets, 'person', null, PDL)
+    expect(answers).toMatchObject([{ kind: 'absent' }, { kind: 'record', record: { pdl_id: there.id } }])
+    const unknown = target({ ...targets[1]!.entity }, null)
+    const found = await ask(sandbox, 'people_data_labs', peopleDataLabs.batch!.request([unknown], 'person', null, PDL))
+    expect(peopleDataLabs.batch!.parse(found, [unknown], 'person', null, PDL).answers).toMatchObject([
+      { kind: 'record', identity: { providerKey: there.id, method: 'name+company' } },
+    ])
+  })
+
+  it('refuses without a key, beyond a hundred, and beyond its quota', async () => {
+    const { sandbox } = virtualSandbox({ quotas: { people_data_labs: [{ limit: 3, per: MINUTE_MS }] } })
+    const probe = peopleDataLabs.probe(PDL)
+    const classOf = async (spec: RequestSpec, headers?: Record<string, string>) =>
+      peopleDataLabs.classify(await ask(sandbox, 'people_data_labs', spec, headers), spec, PDL)
+    expect((await classOf(probe, {})).class).toBe('auth')
+    expect((await classOf(probe)).class).toBe('invalid_request')
+    const requests = Array.from({ length: 101 }, () => ({ params: { website: 'x.example' }, metadata: { row: '0' } }))
+    expect(
+      (await classOf({ method: 'POST', path: '/company/enrich/bulk', json: { requests }, label: 'company.bulk' })).class,
+    ).toBe('invalid_request')
+    await classOf(probe)
+    expect(await classOf(probe)).toMatchObject({ class: 'rate_limited', until: sandbox.clock.now() + MINUTE_MS })
+  })
+})
+
+describe('Clearbit in the sandbox', () => {
+  it('finds by domain, queues some first, and knows only old keys', async () => {
+    const { sandbox, time } = virtualSandbox()
+    const { company } = sandbox.world.part(commercialWorld)
+    const counts = { record: 0, absent: 0, failed: 0 }
+    const queued: Target[] = []
+    for (const { name, domain, place, hasWebsite } of sandbox.world.companies) {
+      if (!hasWebsite) continue
+      const one = target(companyOf(name, domain, place))
+      const spec = clearbit.lookup!.request(one, CLEARBIT)
+      const view = await ask(sandbox, 'clearbit', spec)
+      expect(['ok', 'not_found']).toContain(clearbit.classify(view, spec, CLEARBIT).class)
+      const answer = clearbit.lookup!.parse(view, one, CLEARBIT)
+      counts[answer.kind as keyof typeof counts] += 1
+      expect(answer.kind === 'absent').toBe(company({ domain }, 'clearbit') === null)
+      if (answer.kind === 'failed') queued.push(one)
+    }
+    expect(counts.record).toBeGreaterThan(20)
+    expect(counts.absent).toBeGreaterThan(10)
+    expect(counts.failed).toBeGreaterThan(0)
+    time.ms += MINUTE_MS
+    for (const one of queued) {
+      const view = await ask(sandbox, 'clearbit', clearbit.lookup!.request(one, CLEARBIT))
+      expect(clearbit.lookup!.parse(view, one, CLEARBIT)).toMatchObject({ kind: 'record', identity: { method: 'domain' } })
+    }
+    const probe = clearbit.probe(CLEARBIT)
+    expect(clearbit.classify(await ask(sandbox, 'clearbit', probe), probe, CLEARBIT).class).toBe(clearbit.probeAnswer)
+    expect(clearbit.classify(await ask(sandbox, 'clearbit', probe, {}), probe, CLEARBIT)).toMatchObject({
+      class: 'auth',
+      reason: expect.stringContaining('before 2024'),
+    })
+  })
+})

@@ -1,0 +1,49 @@
+/** OpenAlex: publications, institutions and topics of researchers whose ORCID iD is known. `docs/adapters/openalex.md`. */
+import { z } from 'zod'
+import type { SourceAdapter } from './adapter.ts'
+import { classifyOpenalex } from './openalex/classify.ts'
+import { authorRequest, DEFAULT_RECENT_WORKS, lookup } from './openalex/lookup.ts'
+import { resolve } from './openalex/resolve.ts'
+import { attributeText } from './shared/entity.ts'
+
+/** An author who has been there from the beginning; the call is free. */
+const PROBE = { kind: 'orcid', id: '0000-0001-6187-6610' } as const
+
+export const openalex: SourceAdapter = {
+  id: 'openalex',
+  title: 'OpenAlex',
+  docs: 'https://help.openalex.org/',
+  entityKinds: ['person'],
+  normalizerVersion: 1,
+  // It may stand in the query, too, where logs would keep it. A wrong one is refused even where none is needed.
+  credentials: [{ name: 'api_key', placement: { in: 'header', name: 'Authorization', prefix: 'Bearer ' }, required: false }],
+  options: z.strictObject({
+    recent_works: z
+      .number()
+      .int()
+      .min(0)
+      .max(100)
+      .default(DEFAULT_RECENT_WORKS)
+      .describe('Newest works in a record, for one credit each look-up; 0: none, and look-ups are free'),
+  }),
+
+  cohort: { numbered: true, name: () => 'orcid_batch', date: () => null },
+  unresolvable: (entity) => (attributeText(entity, 'name') === null ? 'no name' : null),
+  identityRequired: true,
+  resolve,
+  reads: ['orcid'],
+
+  lookup,
+  probe: () => authorRequest(PROBE),
+  classify: classifyOpenalex,
+
+  // Every citation moves them, for nearly everybody, nearly every day.
+  volatile: ['$.counts'],
+  arrayKeys: {
+    '$.last_institutions': ['id'],
+    '$.affiliations': ['id'],
+    '$.topics': ['id'],
+    '$.works': ['id'],
+  },
+  unordered: ['$.other_names'],
+}

@@ -1,0 +1,44 @@
+/** OpenFEC: political contributions of those who name a company as their employer, as sums. `docs/adapters/openfec.md`. */
+import { z } from 'zod'
+import type { SourceAdapter } from './adapter.ts'
+import { batch, DEFAULT_MAX_PAGES, DEFAULT_PERIODS, employerProblem } from './openfec/by-employer.ts'
+import { classifyOpenfec } from './openfec/classify.ts'
+
+export const openfec: SourceAdapter = {
+  id: 'openfec',
+  title: 'OpenFEC',
+  docs: 'https://api.open.fec.gov/developers/',
+  entityKinds: ['company'],
+  normalizerVersion: 1,
+  // In the header: as a query parameter the key would end in every log on the way.
+  credentials: [{ name: 'api_key', placement: { in: 'header', name: 'X-Api-Key' }, required: true }],
+  options: z.strictObject({
+    periods: z
+      .number()
+      .int()
+      .min(1)
+      .max(10)
+      .default(DEFAULT_PERIODS)
+      .describe('Two-year periods that are summed up, the running one and those before it'),
+    max_pages: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(DEFAULT_MAX_PAGES)
+      .describe('Pages of 100 contributions; a company with more is skipped, because its name is too common'),
+  }),
+
+  cohort: { numbered: true, name: () => 'employer_batch', date: () => null },
+  unresolvable: employerProblem,
+
+  batch,
+  // A committee that has been there for long; costs the database next to nothing.
+  probe: () => ({ method: 'GET', path: '/v1/committee/C00401224/', query: [['per_page', '1']], label: 'committee.probe' }),
+  classify: (view) => classifyOpenfec(view),
+
+  // What the committee is called today, beside contributions of any year.
+  volatile: ['$.committees[*].name', '$.committees[*].party'],
+  arrayKeys: { '$.by_period': ['period'], '$.committees': ['committee_id'] },
+  unordered: ['$.employers'],
+}

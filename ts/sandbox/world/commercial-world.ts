@@ -1,0 +1,173 @@
+/** What commercial providers know: most companies and many persons, under ids of their own, in editions that come once a month. */
+import { createHash } from 'node:crypto'
+import type { EpochMs } from '../../model/time.ts'
+import { type Company, plainName } from './companies.ts'
+import { Rng, streamId } from './prng.ts'
+import type { World } from './world.ts'
+
+export type Worker = {
+  readonly id: string
+  readonly givenName: string
+  readonly familyName: string
+  readonly company: Company
+  readonly optedOut: boolean
+}
+
+export type CommercialWorld = {
+  /** Months since January 2020: data change with each of them, and not in between. */
+  edition(moment: EpochMs): number
+  /** Null when the provider does not know it. */
+  company(
+    by: { readonly id?: string; readonly domain?: string; readonly name?: string; readonly region?: string },
+    provider: Provider,
+  ): Company | null
+  idOf(company: Company): string
+  uuidOf(company: Company): string
+  worker(by: {
+    readonly id?: string
+    readonly given?: string
+    readonly family?: string
+    readonly company?: string
+  }): Worker | null
+  readonly workers: readonly Worker[]
+  /** Facts of a company in an edition. */
+  facts(company: Company, edition: number): CompanyFacts
+}
+export type Provider = 'pdl' | 'clearbit'
+
+export type CompanyFacts = {
+  readonly employees: number
+  readonly followers: number
+  readonly industry: string
+  readonly street: string
+  readonly latitude: string
+  readonly raised: number | null
+}
+
+const STREAM = streamId('commercial')
+const FACTS = streamId('commercial_facts')
+const PEOPLE = streamId('commercial_people')
+const INDUSTRIES = [
+  'biotechnology',
+  'defense and space',
+  'computer software',
+  'research',
+  'medical devices',
+  'semiconductors',
+  'renewables and environment',
+]
+const SHARE: Readonly<Record<Provider, number>> = { pdl: 0.75, clearbit: 0.55 }
+
+const idFrom = (seed: number, what: string, length: number): string =>
+  createHash('sha256')
+    .update(`${seed}/${what}`)
+    .digest('base64')
+    .replace(/[^A-Za-z0-9]/g, '')
+    .slice(0, length)
+/** As ids and names are compared: letters alone, upper case. */
+const folded = (text: string): string =>
+  text
+    .normalize('NFD')
+    .replace(/[^A-Za-z]/g, '')
+    .toUpperCase()
+
+export function commercialWorld(world: World): CommercialWorld {
+  const { seed, startAt } = world.options
+  const byDomain = new Map<string, Company>()
+  const byName = new Map<string, Company[]>()
+  const byId = new Map<string, Company>()
+  const idOf = ({ index }: Company): string => idFrom(seed, `company/${index}`, 28)
+  const known = (company: Company, provider: Provider): boolean => {
+    const rng = new Rng(seed, STREAM, company.index)
+    const [pdl, clearbit] = [rng.next(), rng.next()]
+    return (provider === 'pdl' ? pdl : clearbit) < SHARE[provider]
+  }
+  for (const company of world.companies) {
+    if (company.hasWebsite) byDomain.set(company.domain, company)
+    const name = plainName(company.name)
+    byName.set(name, [...(byName.get(name) ?? []), company])
+    byId.set(idOf(company), company)
+  }
+  const workers = new Map<string, Worker>()
+  const seen = new Set<string>()
+  for (const award of world.sbir.awardsUntil(startAt)) {
+    const company = world.companies[award.company]!
+    const words = award.pi.split(/\s+/).filter((word) => word !== '')
+    if (words.length < 2 || !known(company, 'pdl')) continue
+    const [givenName, familyName] = [words[0]!, words.at(-1)!]
+    const key = `${folded(givenName)}|${folded(familyName)}|${company.index}`
+    if (seen.has(key)) continue
+    seen.add(key)
+    const rng = new Rng(seed, PEOPLE, seen.size)
+    const id = `${idFrom(seed, `person/${key}`, 22)}_0000`
+    if (rng.chance(0.65)) workers.set(key, { id, givenName, familyName, company, optedOut: rng.chance(0.02) })
+  }
+  const list = [...workers.values()]
+  const workersById = new Map(list.map((worker) => [worker.id, worker]))
+
+  const self: CommercialWorld = {
+    edition(moment) {
+      const date = new Date(moment)
+      return (date.getUTCFullYear() - 2020) * 12 + date.getUTCMonth()
+    },
+    company({ id, domain, name, region }, provider) {
+      const candidates =
+        id !== undefined
+          ? [byId.get(id)]
+          : domain !== undefined
+            ? [byDomain.get(domain)]
+            : (byName.get(plainName(name ?? '')) ?? []).filter(({ place }) => region === undefined || place.state === region)
+      const [found] = candidates
+      return found !== undefined && candidates.length === 1 && known(found, provider) ? found : null
+    },
+    idOf,
+    uuidOf({ index }) {
+      const hex = createHash('sha256').update(`${seed}/clearbit/${index}`).digest('hex')
+      return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+    },
+    worker({ id, given, family, company }) {
+      if (id !== undefined) return workersById.get(id) ?? null
+      const found = byName.get(plainName(company ?? '')) ?? []
+      for (const { index } of found) {
+        const worker = workers.get(`${folded(given ?? '')}|${folded(family ?? '')}|${index}`)
+        if (worker !== undefined) return worker
+      }
+      return null
+    },
+    workers: list,
+    facts(company, edition) {
+      const rng = new Rng(seed, FACTS, company.index)
+      const base = company.employees ?? rng.between(2, 60)
+      const growth = (rng.next() - 0.4) / 24
+      const switches = rng.between(20, 200)
+      const [first, second] = [rng.pick(INDUSTRIES), rng.pick(INDUSTRIES)]
+      const [moved, latitude] = [rng.between(30, 150), 30 + rng.next() * 15]
+      const jitter = new Rng(seed, FACTS, company.index * 1000 + edition)
+      return {
+        employees: Math.max(1, Math.round(base * (1 + growth * (edition - 82))) + jitter.between(-1, 1)),
+        followers: base * 40 + edition * 3 + jitter.below(20),
+        industry: edition < switches ? first : second,
+        street: edition < moved ? company.address1.toLowerCase() : `${rng.between(1, 900)} innovation way`,
+        latitude: (latitude + jitter.next() / 50).toFixed(2),
+        raised: rng.chance(0.3) ? Math.round(rng.logNormal(2e6, 1)) : null,
+      }
+    },
+  }
+  return self
+}
+
+/** Companies, and persons with their companies, with PDL's true ids. */
+export function* truePairs(world: World): Generator<{
+  readonly kind: 'company' | 'person'
+  readonly name: string
+  readonly domain: string
+  readonly providerKey: string
+}> {
+  const { company, idOf, workers } = world.part(commercialWorld)
+  for (const one of world.companies) {
+    const providerKey = idOf(one)
+    if (company({ id: providerKey }, 'pdl') !== null) yield { kind: 'company', name: one.name, domain: one.domain, providerKey }
+  }
+  for (const { id, givenName, familyName, company: at } of workers)
+    yield { kind: 'person', name: `${givenName} ${familyName}`, domain: at.domain, providerKey: id }
+}

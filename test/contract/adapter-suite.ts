@@ -85,7 +85,10 @@ function requestsOf(
     for (const slice of adapter.feed.slices(WINDOW, context).slice(0, 20))
       requests.push(adapter.feed.request(WINDOW, slice, null, context))
   }
-  if (adapter.file !== undefined) requests.push(adapter.file.request(NO_VALIDATORS, context))
+  if (adapter.file !== undefined) {
+    if ('locate' in adapter.file && adapter.file.locate !== undefined) requests.push(adapter.file.locate(context))
+    requests.push(adapter.file.request(NO_VALIDATORS, context))
+  }
   return requests
 }
 

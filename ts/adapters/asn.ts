@@ -49,9 +49,8 @@ export const asn: SourceAdapter = {
         .describe('Who is asked, in this order, until one knows the address'),
       mmdb: z
         .string()
-        .regex(/^(?:\/|[A-Za-z]:[\\/])/, { error: 'is no absolute path' })
-        .nullable()
-        .default(null)
+        .regex(/^(?:$|\/|[A-Za-z]:[\\/])/, { error: 'is no absolute path' })
+        .default('')
         .describe('Absolute path of an ASN database in MMDB format (GeoLite2-ASN, DB-IP, IPinfo), for the provider mmdb'),
       ripestat_sourceapp: z
         .string()
@@ -59,7 +58,7 @@ export const asn: SourceAdapter = {
         .default('enrichment-refresh')
         .describe('Who we are to RIPEstat; register it with them for more than 1,000 requests a day'),
     })
-    .refine(({ providers, mmdb }) => !providers.includes('mmdb') || mmdb !== null, {
+    .refine(({ providers, mmdb }) => !providers.includes('mmdb') || mmdb !== '', {
       path: ['mmdb'],
       error: 'is needed by the provider mmdb; give the path of the database file',
     }),

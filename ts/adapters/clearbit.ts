@@ -23,9 +23,8 @@ export const clearbit = createCommercialAdapter({
   options: z.strictObject({
     api_version: z
       .string()
-      .regex(/^\d{4}-\d{2}-\d{2}$/, { error: 'is no date; write it as 2019-12-19' })
-      .nullable()
-      .default(null)
+      .regex(/^(?:\d{4}-\d{2}-\d{2})?$/, { error: 'is no date; write it as 2019-12-19' })
+      .default('')
       .describe('Pins the layout of answers; without it an account has the one of its first use'),
   }),
   askBy: ['domain'],
@@ -36,7 +35,7 @@ export const clearbit = createCommercialAdapter({
         method: 'GET',
         path: '/v2/companies/find',
         query: [['domain', domain ?? '']],
-        ...(typeof version === 'string' ? { headers: { 'api-version': version } } : {}),
+        ...(typeof version === 'string' && version !== '' ? { headers: { 'api-version': version } } : {}),
         label: 'companies.find',
       }
     },

@@ -73,16 +73,15 @@ export const geoip: SourceAdapter = {
         .describe('Who is asked, in this order, until one knows the address'),
       mmdb: z
         .string()
-        .regex(/^(?:\/|[A-Za-z]:[\\/])/, { error: 'is no absolute path' })
-        .nullable()
-        .default(null)
+        .regex(/^(?:$|\/|[A-Za-z]:[\\/])/, { error: 'is no absolute path' })
+        .default('')
         .describe('Absolute path of a city or country database in MMDB format, for the provider mmdb'),
       maxmind_service: z
         .enum(['country', 'city', 'insights'])
         .default('city')
         .describe('Which of the web services; GeoLite accounts have country and city'),
     })
-    .refine(({ providers, mmdb }) => !providers.includes('mmdb') || mmdb !== null, {
+    .refine(({ providers, mmdb }) => !providers.includes('mmdb') || mmdb !== '', {
       path: ['mmdb'],
       error: 'is needed by the provider mmdb; give the path of the database file',
     }),

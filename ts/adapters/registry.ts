@@ -14,21 +14,23 @@ import { samExclusions } from './sam-exclusions.ts'
 import { samGov } from './sam-gov.ts'
 import { sbirGov } from './sbir-gov.ts'
 import { usaspending } from './usaspending.ts'
+import { usptoOdp } from './uspto-odp.ts'
 
 export const ADAPTERS: readonly SourceAdapter[] = [
   sbirGov,
   usaspending,
   samGov,
   samExclusions,
+  usptoOdp,
   dlaCage,
   orcid,
   openalex,
   openfec,
-  asn,
-  dns,
-  geoip,
-  clearbit,
   peopleDataLabs,
+  clearbit,
+  dns,
+  asn,
+  geoip,
 ]
 
 const BY_ID: ReadonlyMap<string, SourceAdapter> = new Map(ADAPTERS.map((adapter) => [adapter.id, adapter]))

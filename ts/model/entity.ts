@@ -9,7 +9,7 @@ export type Entity = EntityRef & {
   readonly aliases: readonly string[]
 }
 
-export const LINK_KINDS = ['awarded_to', 'led_by', 'has_domain', 'has_address'] as const
+export const LINK_KINDS = ['awarded_to', 'led_by', 'has_domain', 'has_address', 'assigned_to'] as const
 export type LinkKind = (typeof LINK_KINDS)[number]
 
 /** A directed fact between two entities: an award is `awarded_to` a company and `led_by` a person. */

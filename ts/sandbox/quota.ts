@@ -14,6 +14,8 @@ export type QuotaRule = {
   readonly unit?: 'request' | 'credit'
   /** False: arrivals beyond it are counted as violations but answered. Default true. */
   readonly enforce?: boolean
+  /** At most `limit` requests being answered at once, whatever the window; `per` is ignored. */
+  readonly concurrency?: boolean
 }
 
 export type Refusal = {
@@ -92,6 +94,8 @@ type Track = {
   dayAdmitted: number
   maxArrivals: number
   maxAdmitted: number
+  /** Requests under way, for rules of `concurrency`. */
+  busy: number
 }
 
 export type QuotaMeter = {
@@ -100,6 +104,8 @@ export type QuotaMeter = {
    * A refused arrival uses up nothing. `credits`: what it costs of quotas that count credits, a whole number, default 1.
    */
   arrive(n: number, credential: string, realAt: number, worldAt: EpochMs, credits?: number): Refusal | null
+  /** An admitted request was answered in full. Only rules of `concurrency` care. */
+  depart(credential: string): void
   /** Per rule, after the arrivals so far. */
   status(credential: string, realAt: number, worldAt: EpochMs): readonly QuotaStatus[]
   report(): readonly WindowReport[]
@@ -149,6 +155,7 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
         dayAdmitted: 0,
         maxArrivals: 0,
         maxAdmitted: 0,
+        busy: 0,
       }))
       byCredential.set(credential, tracks)
     }
@@ -157,6 +164,7 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
 
   /** How many are admitted in the window now, after what is over was let go. */
   function countOf(track: Track, realAt: number, worldAt: EpochMs): number {
+    if (track.rule.concurrency === true) return track.busy
     if (isCounter(track.rule)) {
       const day = periodOf(track.rule, worldAt).from
       if (day !== track.day) Object.assign(track, { day, dayArrivals: 0, dayAdmitted: 0 })
@@ -167,6 +175,7 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
 
   /** `over`: how many of those admitted must leave the window before the arrival fits. */
   function refusalOf({ rule, admitted }: Track, over: number, realAt: number, worldAt: EpochMs): Refusal {
+    if (rule.concurrency === true) return { kind: 'window', until: worldAt }
     if (isCounter(rule)) return { kind: rule.resets === 'utc_day' ? 'day' : 'month', until: periodOf(rule, worldAt).to }
     const frees = admitted.nth(over - 1) + rule.per / speed
     return { kind: 'window', until: Math.ceil(worldAt + (frees - realAt) * speed) }
@@ -197,6 +206,14 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
         const counter = isCounter(track.rule)
         const cost = costOf(track.rule, credits)
         track.arrivals += cost
+        if (track.rule.concurrency === true) {
+          track.maxArrivals = Math.max(track.maxArrivals, track.busy + 1)
+          if (refusal !== null) continue
+          track.busy += 1
+          track.admittedCount += 1
+          track.maxAdmitted = Math.max(track.maxAdmitted, track.busy)
+          continue
+        }
         track.dayArrivals += cost
         if (!counter) for (let unit = 0; unit < cost; unit += 1) track.all.add(realAt)
         track.maxArrivals = Math.max(track.maxArrivals, counter ? track.dayArrivals : track.all.within(windowStart))
@@ -208,11 +225,16 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
       }
       return refusal
     },
+    depart(credential) {
+      for (const track of tracksOf(credential)) if (track.rule.concurrency === true) track.busy = Math.max(0, track.busy - 1)
+    },
     status(credential, realAt, worldAt) {
       return tracksOf(credential).map((track) => {
         const count = countOf(track, realAt, worldAt)
         const frees = (): EpochMs =>
-          count === 0 ? worldAt : Math.ceil(worldAt + (track.admitted.nth(0) + track.rule.per / speed - realAt) * speed)
+          count === 0 || track.rule.concurrency === true
+            ? worldAt
+            : Math.ceil(worldAt + (track.admitted.nth(0) + track.rule.per / speed - realAt) * speed)
         return {
           rule: track.rule,
           remaining: Math.max(0, track.rule.limit - count),

@@ -38,7 +38,13 @@ export type SandboxPorts = {
   monotonic(): number
 }
 
-export type Answered = { readonly response: Response; readonly delivery: Delivery; readonly delayMs: DurationMs }
+export type Answered = {
+  readonly response: Response
+  readonly delivery: Delivery
+  readonly delayMs: DurationMs
+  /** To be called once, when the answer has left or the asker is gone: until then the request counts as under way. */
+  readonly departed: () => void
+}
 
 export type Sandbox = {
   readonly world: World
@@ -119,7 +125,7 @@ export function createSandbox(settings: SandboxSettings, ports: SandboxPorts, or
       const mount = mounts.get(url.pathname.slice(1, slash < 0 ? undefined : slash))
       if (mount === undefined) {
         const found = `this path; providers are served under ${[...mounts.keys()].map((prefix) => `/${prefix}`).join(', ')}, the admin interface under /_admin/`
-        return { response: unplanned(request, found), delivery: { kind: 'normal' }, delayMs: 0 }
+        return { response: unplanned(request, found), delivery: { kind: 'normal' }, delayMs: 0, departed: () => {} }
       }
       const { dialect, handlers } = mount
       const path = slash < 0 ? '/' : url.pathname.slice(slash)
@@ -156,7 +162,8 @@ export function createSandbox(settings: SandboxSettings, ports: SandboxPorts, or
       const delivery = fault?.delivery ?? { kind: 'normal' }
       const neverSent = delivery.kind === 'reset' || (delivery.kind === 'stall' && delivery.after === 'request')
       entry.status = neverSent ? null : response.status
-      return { response, delivery, delayMs: fault?.delayMs ?? 0 }
+      const departed = refusal === null ? () => quota.depart(credential) : () => {}
+      return { response, delivery, delayMs: fault?.delayMs ?? 0, departed }
     },
   }
 }

@@ -173,9 +173,13 @@ async function handle(sandbox: Sandbox, origin: string, request: IncomingMessage
     ...(body === null || body.length === 0 ? {} : { body: new Uint8Array(body) }),
   })
   // A request has arrived when it is complete. Nothing is awaited between here and its count, so counts are in order of arrival.
-  const { response: answer, delivery, delayMs } = await sandbox.answer(asked, performance.now())
-  if (delayMs > 0) await sleep(delayMs, response)
-  if (!gone(response)) await send(response, answer, delivery, method)
+  const { response: answer, delivery, delayMs, departed } = await sandbox.answer(asked, performance.now())
+  try {
+    if (delayMs > 0) await sleep(delayMs, response)
+    if (!gone(response)) await send(response, answer, delivery, method)
+  } finally {
+    departed()
+  }
 }
 
 function listen(server: Server, port: number): Promise<number> {

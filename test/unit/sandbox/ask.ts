@@ -25,10 +25,15 @@ export function askerOf(
   async function ask(request: RequestSpec): Promise<{ view: ResponseView; classified: Classified }> {
     const url = new URL(`http://sandbox.test/${adapter.id}${request.path}`)
     for (const [name, value] of request.query ?? []) url.searchParams.append(name, value)
-    const { response } = await sandbox.answer(
-      new Request(url, { method: request.method, headers: { ...request.headers, ...headers } }),
+    const { response, departed } = await sandbox.answer(
+      new Request(url, {
+        method: request.method,
+        headers: { ...request.headers, ...headers },
+        ...(request.json === undefined ? {} : { body: JSON.stringify(request.json) }),
+      }),
     )
     const text = await response.text()
+    departed()
     const parsed = parseJson(text, 64)
     const view: ResponseView = {
       status: response.status,

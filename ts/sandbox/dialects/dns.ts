@@ -45,7 +45,7 @@ const tooMany = () => textResponse('Too Many Requests', 429, 'text/plain', { 're
 export const dnsDialect: Dialect = {
   prefix: 'dns',
   source: 'dns',
-  quotas: [{ limit: 100, per: 1_000, enforce: false }],
+  quotas: [{ limit: 1_000, per: 1_000, enforce: false }],
   credential: () => 'anonymous',
   keysAsked: (_path, query) => query.getAll('name'),
   overQuota: tooMany,

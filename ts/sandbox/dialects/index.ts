@@ -15,6 +15,7 @@ import { samExclusionsDialect } from './sam-exclusions.ts'
 import { samGovDialect } from './sam-gov.ts'
 import { sbirFilesDialect, sbirGovDialect } from './sbir-gov.ts'
 import { usaspendingDialect } from './usaspending.ts'
+import { usptoOdpDialect } from './uspto-odp.ts'
 
 export const DIALECTS: readonly Dialect[] = [
   usaspendingDialect,
@@ -22,15 +23,16 @@ export const DIALECTS: readonly Dialect[] = [
   samExclusionsDialect,
   sbirGovDialect,
   sbirFilesDialect,
+  usptoOdpDialect,
   dlaCageDialect,
   orcidDialect,
   openalexDialect,
   openfecDialect,
+  pdlDialect,
+  clearbitDialect,
   dnsDialect,
   asnDialect,
   geoipDialect,
-  clearbitDialect,
-  pdlDialect,
 ]
 
 export const DEFAULT_QUOTAS: Readonly<Record<string, readonly QuotaRule[]>> = {

@@ -1,0 +1,104 @@
+/** Applications by number, many in a call; and those whose status changed on a day. */
+import type { ResponseView } from '../../model/response.ts'
+import { DAY_MS, startOfUtcDay, toUtcDate } from '../../model/time.ts'
+import type { Window } from '../../model/window.ts'
+import type { Answer, BatchCapability, FeedCapability, Target } from '../adapter.ts'
+import { badCursor } from '../shared/cursor.ts'
+import { attributeText, refOf } from '../shared/entity.ts'
+import { MalformedAnswer } from '../shared/malformed.ts'
+import { recordOfRow } from './record.ts'
+import { applicationNumber, numberOfRow, RESULT_WINDOW, searchPage, searchRequest } from './search.ts'
+
+const GROUP = 'applications'
+const FEED_PAGE = 100
+
+export function numberOf(target: Target): string {
+  return applicationNumber(target.providerKey) ?? applicationNumber(attributeText(target.entity, 'application_number')) ?? ''
+}
+
+function answerOf(target: Target, row: Parameters<typeof recordOfRow>[0]): Answer {
+  const number = numberOf(target)
+  const entity = refOf(target.entity)
+  const record = recordOfRow(row)
+  if (target.providerKey === number) return { kind: 'record', entity, record }
+  return {
+    kind: 'record',
+    entity,
+    record,
+    identity: { providerKey: number, method: 'application_number', confidence: 1, evidence: {} },
+  }
+}
+
+function parseBatch(view: ResponseView, targets: readonly Target[]): { answers: readonly Answer[]; next: null } {
+  const { rows, total } = searchPage(view)
+  const asked = new Map<string, Target[]>()
+  for (const target of targets) asked.set(numberOf(target), [...(asked.get(numberOf(target)) ?? []), target])
+  const byNumber = new Map(rows.map((row) => [numberOfRow(row), row]))
+  const ours = [...byNumber].filter(([number]) => asked.has(number))
+  if (total > asked.size || (rows.length > 0 && ours.length === 0))
+    throw new MalformedAnswer(`asked about ${asked.size} applications, ${total} were found; was the query ignored?`)
+  // All that match fit on the page that was asked for; fewer rows than announced would make entities absent that are there.
+  if (rows.length < total) throw new MalformedAnswer(`${total} applications were announced, ${rows.length} came`)
+  return { answers: ours.flatMap(([number, row]) => asked.get(number)!.map((target) => answerOf(target, row))), next: null }
+}
+
+export const batch: BatchCapability = {
+  maxSize: 100,
+  groups: () => [GROUP],
+  request(targets) {
+    const numbers = [...new Set(targets.map(numberOf))]
+    return searchRequest({
+      label: 'applications.batch',
+      q: `applicationNumberText:(${numbers.join(' OR ')})`,
+      offset: 0,
+      limit: numbers.length,
+    })
+  },
+  parse: (view, targets) => parseBatch(view, targets),
+}
+
+function daysIn(window: Window): readonly string[] {
+  const days: string[] = []
+  for (let day = startOfUtcDay(window.from); day < window.to; day += DAY_MS) days.push(toUtcDate(day))
+  return days
+}
+
+function offsetOf(cursor: string | null): number {
+  if (cursor === null) return 0
+  const offset = /^\d{1,5}$/.test(cursor) ? Number(cursor) : -1
+  if (offset < 0 || offset % FEED_PAGE !== 0) throw badCursor(cursor)
+  return offset
+}
+
+/**
+ * By `applicationStatusDate`: the portal has no "updated since". It proves nothing unchanged (an assignment is recorded without a new
+ * status), and it lists all of the Office, so it serves an operator's window.
+ */
+export const feed: FeedCapability = {
+  overlapMs: 7 * DAY_MS,
+  estimate: { rowsPerDay: 6_000, rowsPerPage: FEED_PAGE },
+  complete: false,
+  slices: (window) => daysIn(window),
+  request(_window, slice, cursor) {
+    if (!/^\d{4}-\d{2}-\d{2}$/.test(slice)) throw badCursor(slice)
+    const field = 'applicationMetaData.applicationStatusDate'
+    return searchRequest({
+      label: 'applications.feed',
+      ranges: [{ field, from: slice, to: slice }],
+      offset: offsetOf(cursor),
+      limit: FEED_PAGE,
+    })
+  },
+  parse(view, slice, cursor) {
+    const { rows, total } = searchPage(view)
+    if (total > RESULT_WINDOW)
+      throw new MalformedAnswer(`${total} applications changed on ${slice}, of which only ${RESULT_WINDOW} can be read`)
+    const next = offsetOf(cursor) + FEED_PAGE
+    const items = rows.flatMap((row) => {
+      const number = numberOfRow(row)
+      return number === '' ? [] : [{ providerKey: number, aliases: [`us_app:${number}`], row }]
+    })
+    return { items, next: rows.length > 0 && next < total ? String(next) : null }
+  },
+  answer: (item, target) => (numberOf(target) === item.providerKey ? answerOf(target, item.row) : null),
+}

@@ -62,6 +62,8 @@ export type Answer =
 
 /** One look-up per entity. */
 export type LookupCapability = {
+  /** Requests that one entity takes on average, for planning; default 1. 0: what is known already says it all. */
+  readonly callsPerEntity?: number
   request(target: Target, context: AdapterContext): RequestSpec
   /**
    * The next request of a look-up that takes several (officers after the company, a second provider after the first), or
@@ -102,6 +104,8 @@ export type ResolveCapability = {
   readonly version: number
   /** Cohort name, numbered by the engine: `name_batch` -> `name_batch_0001`. */
   readonly cohort: string
+  /** Questions that one entity takes on average, for planning; default 1. 0: attributes or related records say it all. */
+  readonly callsPerEntity?: number
   /** Why there is nothing to ask by (`no name`), or null. */
   unresolvable(entity: Entity): string | null
   /**

@@ -191,6 +191,7 @@ export function identityAdapter(adapter: SourceAdapter, rule: IdentityRule): Sou
     resolvesFor: adapter.id,
     resolve,
     lookup: {
+      ...(resolve.callsPerEntity === undefined ? {} : { callsPerEntity: resolve.callsPerEntity }),
       request(target: Target, context: AdapterContext) {
         const request = resolve.request([], target, context)
         if (request === null) throw new Error(`${id} was asked for a request where none is needed`)

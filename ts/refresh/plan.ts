@@ -17,13 +17,13 @@ import { UNRESOLVED_COHORT } from './cohort.ts'
 import { feasibility, type SteadyLoad, timeForCalls } from './feasibility.ts'
 import { resumesFeed, resumesFile, resumesItems } from './resume.ts'
 import {
-  batchCalls,
   coveredByFeed,
   effectiveBatchSize,
   type FeedFact,
   type FeedWindow,
   feedCalls,
   feedWindow,
+  itemCallsOf,
   learnedCallsPerEntity,
 } from './strategy-cost.ts'
 
@@ -110,10 +110,11 @@ export function steadyLoad(source: PlanSource): SteadyLoad | null {
   if (askable.every((row) => row.due <= 0)) return null
   if (adapter.file !== undefined) return { callsPerRound: 1, everyMs: policy.cadenceMs, strategy: 'file' }
   const size = effectiveBatchSize(adapter, policy.batchSize)
+  const asked = itemStrategy(adapter) ?? 'lookup'
   const items: SteadyLoad = {
-    callsPerRound: batchCalls(askable, size, learnedCallsPerEntity(source.checkpoints, itemStrategy(adapter) ?? 'lookup')),
+    callsPerRound: itemCallsOf(adapter, asked, askable, size, learnedCallsPerEntity(source.checkpoints, asked)),
     everyMs: policy.slaMs,
-    strategy: itemStrategy(adapter) ?? 'lookup',
+    strategy: asked,
   }
   if (adapter.feed === undefined || !adapter.feed.complete) return items
   const walk = { from: 0 }
@@ -221,11 +222,12 @@ function planSource(source: PlanSource, input: PlanInput): SourceWork {
   })
   const callsByStrategy: Partial<Record<Strategy, number>> = {}
   const perEntity = items === null ? 0 : learnedCallsPerEntity(source.checkpoints, items)
-  const itemCalls = (list: readonly { due: number }[]): number => batchCalls(list, items === 'batch' ? size : 1, perEntity)
+  const itemCalls = (list: readonly { due: number }[]): number => itemCallsOf(adapter, items ?? 'lookup', list, size, perEntity)
   if (items !== null) {
     const asDue = work.map((row) => ({ due: wanted(row) }))
     if (adapter.batch !== undefined) callsByStrategy.batch = itemCalls(asDue)
-    if (adapter.lookup !== undefined) callsByStrategy.lookup = batchCalls(asDue, 1, items === 'lookup' ? perEntity : 0)
+    if (adapter.lookup !== undefined)
+      callsByStrategy.lookup = itemCallsOf(adapter, 'lookup', asDue, 1, items === 'lookup' ? perEntity : 0)
   }
   if (adapter.file !== undefined) callsByStrategy.file = 1
   const someWork = judged.some((row) => wanted(row) > 0)

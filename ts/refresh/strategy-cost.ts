@@ -70,6 +70,19 @@ export function batchCalls(rows: readonly { due: number }[], batchSize: number, 
   return rows.reduce((sum, row) => sum + Math.max(Math.ceil(row.due / batchSize), Math.ceil(row.due * perEntity)), 0)
 }
 
+/** Calls to ask about what is due, with the strategy that asks about entities: as the adapter says, or as earlier passes took. */
+export function itemCallsOf(
+  adapter: SourceAdapter,
+  strategy: 'batch' | 'lookup',
+  rows: readonly { due: number }[],
+  batchSize: number,
+  learned: number,
+): number {
+  if (strategy === 'batch') return batchCalls(rows, batchSize, learned)
+  const perEntity = Math.max(adapter.lookup?.callsPerEntity ?? 1, learned)
+  return rows.reduce((sum, row) => sum + Math.ceil(row.due * perEntity), 0)
+}
+
 /** Calls per entity of the source's latest passes with this strategy; 0 when there was none worth learning from. */
 export function learnedCallsPerEntity(checkpoints: readonly Checkpoint[], strategy: Strategy): number {
   let calls = 0

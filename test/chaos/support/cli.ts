@@ -1,8 +1,18 @@
 /** The command line as a person starts it: a real process, the repository's config, an environment of its own. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parse } from 'yaml'
 import { type Child, CLI, start } from './child.ts'
-import type { Home } from './home.ts'
+import { type Home, REPOSITORY, SOURCES } from './home.ts'
+
+/** As in `configFor`: the other sources have a test of their own. Registered they stay, as in anybody's config. */
+function otherSourcesOff(): Readonly<Record<string, string>> {
+  const base = parse(readFileSync(join(REPOSITORY, 'config', 'base.yaml'), 'utf8')) as {
+    enrichment: Readonly<Record<string, unknown>>
+  }
+  const others = Object.keys(base.enrichment).filter((source) => !SOURCES.includes(source))
+  return Object.fromEntries(others.map((source) => [`ENRICHMENT__ENRICHMENT_REFRESH__${source.toUpperCase()}__ENABLED`, 'false']))
+}
 
 const AMPLE = JSON.stringify([{ limit: 1_000_000, per: '1s' }])
 
@@ -14,6 +24,7 @@ export function cliEnvironment(
   const { url } = home.sandbox
   return {
     PATH: process.env['PATH'],
+    ...otherSourcesOff(),
     ENRICHMENT_ENV: 'sandbox',
     ENRICHMENT__STATE__PATH: join(home.dir, 'state.sqlite'),
     ENRICHMENT__WAREHOUSE__PATH: join(home.dir, 'warehouse'),
@@ -24,6 +35,8 @@ export function cliEnvironment(
     ENRICHMENT__ENRICHMENT__SBIR_GOV__OTHER_URLS__FILES: `${url}/sbir_files`,
     ENRICHMENT__ENRICHMENT_REFRESH__USASPENDING__QUOTAS: AMPLE,
     ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS: AMPLE,
+    // One key, one quota: what is said of one has to be said of the other.
+    ENRICHMENT__ENRICHMENT_REFRESH__SAM_EXCLUSIONS__QUOTAS: AMPLE,
     ENRICHMENT__ENRICHMENT_REFRESH__SBIR_GOV__QUOTAS: AMPLE,
     ...more,
   }

@@ -106,7 +106,7 @@ export async function configFor(
 }
 
 /** The sources of most end-to-end tests: between them they have every way of asking. `all-sources.test.ts` has the others. */
-const SOURCES = ['usaspending', 'sam_gov', 'sbir_gov']
+export const SOURCES: readonly string[] = ['usaspending', 'sam_gov', 'sbir_gov']
 
 function onlySources(config: Config, wanted: readonly string[]): Config {
   const keep = <T>(map: Readonly<Record<string, T>>): Record<string, T> =>

@@ -414,6 +414,16 @@ describe('the finding of identities', () => {
     })
     expect(plan({ ...main, checkpoints: [done] })).toMatchObject({ sources: [{ calls: 5, callsByStrategy: { lookup: 5 } }] })
   })
+
+  test('one that needs none, or several, is planned as its adapter says', () => {
+    const planned = (callsPerEntity: number) => {
+      const adapter = fakeAdapter(['lookup'])
+      const rows = [{ cohort: 'a', population: 7, due: 7 }]
+      return plan(source({ ...adapter, lookup: { ...adapter.lookup!, callsPerEntity } }, rows))
+    }
+    expect(planned(0)).toMatchObject({ sources: [{ calls: 0, etaMs: 0 }], partitions: [{ cohort: 'a', calls: 0 }] })
+    expect(planned(2.5)).toMatchObject({ sources: [{ calls: 18 }] })
+  })
 })
 
 describe('quotas that count credits', () => {

@@ -42,6 +42,7 @@ export const cageIdentity: ResolveCapability = {
   entityKinds: ['company'],
   version: 1,
   cohort: 'uei_batch',
+  callsPerEntity: 0,
   unresolvable: (entity) =>
     attributeText(entity, 'uei') === null ? 'no UEI: its CAGE code would come from its SAM.gov registration' : null,
   request: () => null,

@@ -116,6 +116,8 @@ function parse(view: ResponseView, target: Target, { options }: AdapterContext, 
 }
 
 export const lookup: LookupCapability = {
+  // The author, free, then the newest works.
+  callsPerEntity: 2,
   request: (target) => authorRequest(readAuthorKey(target.providerKey)),
   more,
   parse,

@@ -40,6 +40,7 @@ export const resolve: ResolveCapability = {
   entityKinds: ['person'],
   version: 1,
   cohort: 'orcid_batch',
+  callsPerEntity: 0,
   unresolvable: (entity) => (attributeText(entity, 'name') === null ? 'no name' : null),
   request: () => null,
   parse: (_views, target) => parse(target),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { toIso, toIsoOrNull } from '../../model/time.ts'
 import type { CohortFreshness, SourceFreshness } from '../../refresh/coverage.ts'
+import { configuredSource } from '../../source-names.ts'
 import * as arg from '../arguments.ts'
 import { defineCommand, optionalText, text } from '../command.ts'
 import type { CliContext } from '../context.ts'
@@ -12,7 +13,7 @@ export const freshness = defineCommand({
   name: 'freshness',
   summary: 'Show what share of each source is fresh, and alert below its coverage threshold',
   description:
-    'Fresh: the last success is younger than the SLA and no status change is pending. Coverage is fresh / resolvable, where resolvable leaves out entities that the source cannot be asked about. With --fail-under the command exits 1 when a source is below, for use in schedulers.',
+    'Fresh: the last success is younger than the SLA and no status change is pending. Coverage is fresh / resolvable, where resolvable leaves out entities that the source cannot be asked about. Sources that are switched off are shown when they are named. With --fail-under the command exits 1 when a source is below, for use in schedulers.',
   options: {
     source: sourceOption,
     by: text('Break down by cohort', 'cohort', z.literal('cohort', 'must be cohort')),
@@ -28,9 +29,14 @@ export const freshness = defineCommand({
     { command: 'freshness --fail-under 0.95', does: 'For a monitor: exit code 1 below 95 %.' },
   ],
   async handler(context, args) {
-    const sources = sourcesOrAll(args.source, await context.config())
+    const config = await context.config()
+    const sources = sourcesOrAll(args.source, config)
     const engine = await context.engine({ readOnly: true })
-    const rows = await engine.freshness(sources)
+    // What is switched off on purpose is nobody's alarm; named, it is shown all the same.
+    const isOff = (source: string): boolean => !config.config.enrichment_refresh[configuredSource(config.config, source)]!.enabled
+    const all = await engine.freshness(sources)
+    const off = args.source.length > 0 ? [] : all.map(({ source }) => source).filter(isOff)
+    const rows = all.filter((row) => !off.includes(row.source))
     const failUnder = args['fail-under']
     const limitOf = (row: SourceFreshness): number => failUnder ?? row.threshold
     const below = rows.filter((row) => row.coverage < limitOf(row))
@@ -43,6 +49,7 @@ export const freshness = defineCommand({
     const document = { at: toIso(engine.clock.now()), sources: rows.map(sourceDocument), alerts }
     await context.show(document, () => freshnessText(rows, args.by === 'cohort', context))
     for (const alert of alerts) context.note(`alert: ${alert.message}`)
+    if (off.length > 0) context.note(`switched off: ${off.join(', ')} (shown when named with --source)`)
     return failUnder !== undefined && below.length > 0 ? 1 : 0
   },
 })

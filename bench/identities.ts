@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sandboxEnvironment } from '../scripts/sandbox-env.ts'
 import { ADAPTERS } from '../ts/adapters/registry.ts'
 import { normalizePersonName } from '../ts/adapters/shared/names.ts'
 import { loadConfig } from '../ts/config/load.ts'
@@ -13,7 +14,9 @@ import type { SourceId } from '../ts/model/keys.ts'
 import type { EpochMs } from '../ts/model/time.ts'
 import { startSandbox } from '../ts/sandbox/server.ts'
 import { truePairs as trueCodes } from '../ts/sandbox/world/cage-world.ts'
+import { truePairs as trueFilers } from '../ts/sandbox/world/edgar-world.ts'
 import { truePairs as trueIds } from '../ts/sandbox/world/people-world.ts'
+import { truePairs as trueCompanies } from '../ts/sandbox/world/registry-world.ts'
 import type { World } from '../ts/sandbox/world/world.ts'
 import { openEngine } from '../ts/wiring.ts'
 import { identityQuality } from './support/identity-quality.ts'
@@ -45,6 +48,23 @@ const MEASURED: readonly Measured[] = [
     },
     hintOf: (entity) => `${normalizePersonName(String(entity.attributes['name']))}|${String(entity.attributes['company_key'])}`,
   },
+  {
+    source: 'edgar',
+    kind: 'company',
+    *pairs(world, moment) {
+      const filers = new Map([...trueFilers(world, moment)].map(({ uei, providerKey }) => [uei, providerKey]))
+      for (const { uei } of world.companies) if (uei !== null) yield [uei, filers.get(uei) ?? null]
+    },
+    hintOf: (entity) => String(entity.attributes['uei']),
+  },
+  {
+    source: 'opencorporates',
+    kind: 'company',
+    *pairs(world) {
+      for (const { company, providerKey } of trueCompanies(world)) if (company.uei !== null) yield [company.uei, providerKey]
+    },
+    hintOf: (entity) => String(entity.attributes['uei']),
+  },
 ]
 const SOURCES = ['sbir_gov', 'sam_gov', ...MEASURED.map(({ source }) => source)]
 /** A wrong identity costs more than a missing one. */
@@ -55,12 +75,10 @@ export async function benchIdentities(companies: number): Promise<readonly Resul
   const quotas = Object.fromEntries(SOURCES.map((source) => [source, []]))
   const sandbox = await startSandbox({ seed: 7, companies, awards: companies * 3, port: 0, quotas })
   const settings: Record<string, unknown> = { 'clock.sandbox_url': sandbox.url, 'warehouse.export_after_run': false }
-  for (const source of SOURCES) settings[`enrichment.${source}.base_url`] = `${sandbox.url}/${source}`
-  settings['enrichment.sbir_gov.other_urls.files'] = `${sandbox.url}/sbir_files`
   const { config } = await loadConfig({
     dir: join(import.meta.dirname, '../config'),
     environment: 'sandbox',
-    variables: {},
+    variables: sandboxEnvironment(join(import.meta.dirname, '..'), sandbox.port),
     settings: Object.entries(settings).map(
       ([path, value]) => `${path}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
     ),

@@ -65,6 +65,8 @@ export type IngestCommand = {
   readonly path: string
   readonly mapping?: IngestMapping
   readonly allowShrink?: boolean
+  /** It is what the provider serves now. */
+  readonly isCurrent?: boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (done: number, total: number | null) => void
 }
@@ -275,6 +277,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
         maxBadRows: config.ingest.max_bad_rows,
         ...(command.mapping === undefined ? {} : { mapping: command.mapping }),
         ...(command.allowShrink === undefined ? {} : { allowShrink: command.allowShrink }),
+        ...(command.isCurrent === undefined ? {} : { isCurrent: command.isCurrent }),
       },
     )
     await assign()
@@ -295,7 +298,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     maxParallelPartitions: config.run.max_parallel_partitions,
     files: {
       async load(loader, path) {
-        const report = await ingest({ loader: loader as LoaderId, path, signal })
+        const report = await ingest({ loader: loader as LoaderId, path, signal, isCurrent: true })
         return { ingestId: report.seenAs, whole: report.whole, rows: report.rows }
       },
       async readTable(path, table, wanted, onRow) {

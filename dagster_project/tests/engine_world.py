@@ -147,6 +147,8 @@ def world_env(url: str, directory: Path, csv: Path) -> dict[str, str]:
         **switched_off(),
         "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__COHORT__SIZE": "20",
         "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS": quotas(60),
+        # Switched off or not, it shares the quota of SAM.gov and must state the same.
+        "ENRICHMENT__ENRICHMENT_REFRESH__SAM_EXCLUSIONS__QUOTAS": quotas(60),
         "ENRICHMENT__ENRICHMENT_REFRESH__USASPENDING__QUOTAS": quotas(120),
         "ENRICHMENT__ENRICHMENT_REFRESH__SBIR_GOV__QUOTAS": quotas(60),
         # Left over from whoever starts the tests.

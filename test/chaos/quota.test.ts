@@ -39,6 +39,10 @@ async function openCell(cell: Cell): Promise<{ home: Home; config: Config }> {
   })
   const settings: Settings = {
     [`enrichment_refresh.${source}.quotas`]: [{ limit: quota.limit, per: `${quota.perMs}ms` }],
+    // One key, one quota: what is said of one has to be said of the other.
+    ...(source === 'sam_gov'
+      ? { 'enrichment_refresh.sam_exclusions.quotas': [{ limit: quota.limit, per: `${quota.perMs}ms` }] }
+      : {}),
     [`enrichment_refresh.${source}.batch_size`]: 1,
     [`enrichment_refresh.${source}.max_parallel_requests`]: PARALLEL,
     [`enrichment_refresh.${source}.timeout`]: `${TIMEOUT_MS}ms`,

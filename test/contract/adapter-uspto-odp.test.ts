@@ -266,6 +266,13 @@ describe('uspto_odp', () => {
       }
     })
 
+    it('that are known to be ours count whatever their address', () => {
+      const rows = [applicant('PolyPlus Battery Company', 'TX'), applicant('PolyPlus Battery Company', 'NY', '16000001')]
+      const known = target(company('PolyPlus Battery Co., Inc.'), 'POLYPLUS BATTERY|TX')
+      const { discovered } = usptoOdp.resolve!.parse([page(rows)], known, CONTEXT)
+      expect(discovered!.map(({ key }) => key)).toEqual(['us_app:17248024'])
+    })
+
     it('that are mistyped are less sure than those that are not', () => {
       const { candidates } = ask([
         applicant('PolyPuls Battery Company', 'CA'),

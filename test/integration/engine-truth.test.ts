@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { stripId } from '../../ts/adapters/shared/text.ts'
 import type { Identity } from '../../ts/model/entity.ts'
+import type { JsonObject } from '../../ts/model/json.ts'
 import { entityId } from '../../ts/model/keys.ts'
 import type { CurrentRecord, DeltaEvent } from '../../ts/model/record.ts'
 import type { RunReport } from '../../ts/model/run-report.ts'
@@ -20,6 +21,7 @@ import {
   refreshAll,
   requestsSince,
 } from '../chaos/support/home.ts'
+import { expectSam, expectUsaspending, SbirTruth, servedAwards } from '../chaos/support/raw-truth.ts'
 import { changesAt, samTruth, shownChanges, truthOf, usaspendingTruth, type WorldChange } from '../chaos/support/truth.ts'
 
 let home: Home
@@ -59,12 +61,13 @@ function expectAllDone(report: RunReport): void {
 
 /** Every stored record against the provider's own body; how many were compared. */
 async function expectTruth(): Promise<Record<string, number>> {
-  const compared = { usaspending: 0, sam_gov: 0, sbir_gov: 0, absent: 0 }
+  const compared = { usaspending: 0, sam_gov: 0, sbir_awards: 0, sbir_companies: 0, absent: 0 }
   const identities = await identitiesOf('usaspending')
   for (const stored of await recordsOf(engine.store, 'usaspending')) {
     const { providerKey } = identities.get(entityId(stored.entity))!
     const truth = (await usaspendingTruth(home, providerKey))!
     expect(stored.record, providerKey).toEqual(truth.record)
+    expectUsaspending(stored.record, (await truthOf(home, 'usaspending', providerKey))!)
     expect(stored.payloadHash).toBe(truth.hash)
     compared.usaspending += 1
   }
@@ -76,34 +79,17 @@ async function expectTruth(): Promise<Record<string, number>> {
     if (truth === null) compared.absent += 1
     else compared.sam_gov += 1
   }
-  for (const stored of await recordsOf(engine.store, 'sbir_gov')) {
-    if (stored.entity.kind !== 'award') continue
-    const { agency_tracking_number: tracking, contract } = stored.record as { readonly [name: string]: string | null }
-    const key = tracking ?? contract ?? null
-    if (key === null) continue
-    const rows = (await truthOf<Record<string, string>[]>(home, 'sbir_files', key))!
-    const row = rows.find(
-      (candidate) => candidate['Contract'] === (contract ?? '') && candidate['Phase'] === stored.record['phase'],
-    )
-    expect(row, JSON.stringify(stored.record)).toBeDefined()
-    expect(stored.record).toMatchObject({
-      title: row!['Award Title']!.replace(/\s+/g, ' ').trim(),
-      agency: row!['Agency'],
-      award_amount: String(Number(row!['Award Amount'])),
-      contract_end_date: isoOf(row!['Contract End Date']!),
-      proposal_award_date: isoOf(row!['Proposal Award Date']!),
-      award_year: Number(row!['Award Year']),
-    })
-    compared.sbir_gov += 1
+  for (const { entity, record } of await recordsOf(engine.store, 'sam_gov')) {
+    const uei = entity.key.slice('uei:'.length)
+    const body = await truthOf<{ entityData: JsonObject[] }>(home, 'sam_gov', uei)
+    if (body !== null && body.entityData.length > 0) expectSam(record, uei, body.entityData)
+  }
+  const served = new SbirTruth(await servedAwards(home))
+  for (const { entity, record } of await recordsOf(engine.store, 'sbir_gov')) {
+    served.expectStored(entity.kind, entity.key, record)
+    compared[entity.kind === 'award' ? 'sbir_awards' : 'sbir_companies'] += 1
   }
   return compared
-}
-
-/** The file writes both ways of dates; empty is unknown. */
-function isoOf(date: string): string | null {
-  const us = /^(\d{1,2})\/(\d{1,2})\/(\d{4})$/.exec(date)
-  if (us !== null) return `${us[3]}-${us[1]!.padStart(2, '0')}-${us[2]!.padStart(2, '0')}`
-  return date === '' ? null : date.slice(0, 10)
 }
 
 const shownEvent = (event: DeltaEvent): readonly string[] =>
@@ -124,7 +110,8 @@ describe('days in the life of a state', () => {
     const compared = await expectTruth()
     expect(compared['usaspending']).toBeGreaterThan(300)
     expect(compared['sam_gov']).toBeGreaterThan(80)
-    expect(compared['sbir_gov']).toBeGreaterThan(500)
+    expect(compared['sbir_awards']).toBeGreaterThan(500)
+    expect(compared['sbir_companies']).toBeGreaterThan(150)
     expect(compared['absent']).toBeGreaterThan(0)
   })
 

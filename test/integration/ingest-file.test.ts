@@ -93,6 +93,7 @@ describe('an award file', () => {
           zip: null,
           country: null,
           website: 'https://www.acme.com/x',
+          newest_award: '2024-03-01',
           domain: 'acme.com',
           number_employees: null,
           hubzone_owned: null,
@@ -510,5 +511,74 @@ describe('a long ingest', () => {
       company: { added: 0, changed: 0, unchanged: 2500 },
       award: { added: 1500, changed: 0, unchanged: 1000 },
     })
+  })
+})
+
+describe('a file with older rows', () => {
+  const OLD = {
+    ...FULL,
+    Company: 'Acme Inc',
+    'Proposal Award Date': '2019-03-01',
+    'Award Year': '2019',
+    City: 'Akron',
+    'Company Website': 'https://old-acme.com',
+    'Agency Tracking Number': 'F-OLD',
+    'PI Name': 'JANE DOE',
+  }
+  const NEW = { ...FULL, 'Proposal Award Date': '2024-03-01', 'Award Year': '2024', 'Agency Tracking Number': 'F-NEW' }
+
+  it('does not roll a company, its people and its domain back; what it alone knows is added', async () => {
+    await load(store, csvText([award(NEW)]))
+    const before = await populationOf(store)
+    await load(store, csvText([award(OLD)]))
+    const after = await populationOf(store)
+    for (const kind of ['company', 'person', 'domain'] as const)
+      for (const key of keysOf(before, kind)) {
+        expect(after[`${kind}/${key}`]!.attributes).toEqual(before[`${kind}/${key}`]!.attributes)
+        expect(after[`${kind}/${key}`]!.links).toEqual(before[`${kind}/${key}`]!.links)
+      }
+    expect(keysOf(after, 'award')).toHaveLength(2)
+    expect(after[`company/uei:${UEI}`]!.attributes).toMatchObject({ city: 'Dayton', newest_award: '2024-03-01' })
+  })
+
+  it('leaves what both files in one, in either order, would have made', async () => {
+    await load(store, csvText([award(NEW), award(OLD)]))
+    const once = await populationOf(store)
+    for (const order of [
+      [NEW, OLD],
+      [OLD, NEW],
+    ]) {
+      const other = openMemoryStore()
+      for (const row of order) await load(other, csvText([award(row)]))
+      const twice = await populationOf(other)
+      for (const id of [`company/uei:${UEI}`, `person/pi:JANE DOE|uei:${UEI}`])
+        expect(twice[id]!.attributes, id).toEqual(once[id]!.attributes)
+    }
+  })
+
+  it('does not take a domain away from a company with a newer award', async () => {
+    const shared = { 'Company Website': 'acme.com' }
+    await load(store, csvText([award({ ...NEW, ...shared })]))
+    const other = { ...OLD, ...shared, UEI: 'ABCDEFGHIJK2', Duns: '', Company: 'Bolt' }
+    await load(store, csvText([award(other)]))
+    expect((await populationOf(store))['domain/acme.com']!.attributes).toMatchObject({ company_key: `uei:${UEI}` })
+  })
+
+  it('counts when it is what the provider serves now', async () => {
+    await load(store, csvText([award(NEW)]))
+    await load(store, csvText([award(OLD)]), { isCurrent: true })
+    expect((await populationOf(store))[`company/uei:${UEI}`]!.attributes).toMatchObject({
+      city: 'Akron',
+      newest_award: '2019-03-01',
+    })
+  })
+
+  it('changes nothing the second time', async () => {
+    const [newer, older] = [csvText([award(NEW)]), csvText([award(OLD)])]
+    await load(store, newer)
+    await load(store, older)
+    const before = await populationOf(store)
+    for (const again of [newer, older, older]) await load(store, again)
+    expect(await populationOf(store)).toEqual(before)
   })
 })

@@ -271,8 +271,13 @@ describe.each(STORES)('walking a change feed over the %s store', (kind) => {
       reason.includes('malformed') ? ['a page of the change feed, slice 2026-11-21'] : [],
     )
     expect(await opened.store.getState(`feed:${SOURCE}`)).toBeNull()
+    // The walk is not tried again at once, but what it would have settled can be asked about one by one.
+    const held = await world.run({ request: { partitions: [FEED] } })
+    expect(held).toMatchObject({ partitions: [], heldBack: [{ why: expect.stringContaining('change_feed failed (') }] })
+    expect(source.client.requests).toHaveLength(calls)
     // The provider is well again: the walk goes on where it stood, and completes.
     source.respond = source.provider.respond
+    world.clock.skip(MINUTE_MS)
     const rest = await world.run({ request: { partitions: [FEED] } })
     expect(rest.partitions).toMatchObject([{ status: 'done', resumed: true, counts: { unchanged: 60 } }])
   })
@@ -327,6 +332,18 @@ describe.each(STORES)('walking a change feed over the %s store', (kind) => {
       { window: { from: today, to: today + DAY_MS }, status: 'done', counts: { items: 1, changed: 1, unchanged: 0 } },
     ])
     for (const [id, row] of await rows()) if (id !== 'A03') expect(row).toEqual(before.get(id))
+    expect(await opened.store.getState(`feed:${SOURCE}`)).toBeNull()
+  })
+
+  test('an operator’s window with cohorts or a limit: of what changed in it, only those; the rest stays as it was', async () => {
+    change(['A03', 'A04', 'A05'])
+    const before = await rows()
+    const today = startOfUtcDay(world.clock.now())
+    const window = { from: today, to: today + DAY_MS }
+    const limited = await world.run({ request: { window, cohorts: [before.get('A03')!.cohort], limit: 1 } })
+    expect(limited.partitions).toMatchObject([{ partition: FEED, status: 'done', counts: { items: 1, changed: 1 } }])
+    const moved = [...(await rows())].filter(([id, row]) => row.lastAttemptAt !== before.get(id)!.lastAttemptAt)
+    expect(moved).toHaveLength(1)
     expect(await opened.store.getState(`feed:${SOURCE}`)).toBeNull()
   })
 

@@ -284,6 +284,7 @@ describe.each(STORES)('refreshing from a bulk file over the %s store', (kind) =>
     expect((await run()).partitions).toMatchObject([{ status: 'failed', reason: 'the file has 10 rows, the last one had 1020' }])
     expect(files.removed).toEqual(['/downloads/1.csv'])
     files.refuseWith = null
+    world.clock.skip(MINUTE_MS)
     expect((await run()).partitions).toMatchObject([{ status: 'done', counts: { changed: 1_020 } }])
     expect(files.downloads).toBe(2)
   })
@@ -302,7 +303,73 @@ describe.each(STORES)('refreshing from a bulk file over the %s store', (kind) =>
     expect((await rows()).size).toBe(0)
     expect(files.loads).toBe(0)
     source.respond = files.respond
+    world.clock.skip(MINUTE_MS)
     expect((await run()).partitions).toMatchObject([{ status: 'done' }])
+  })
+
+  test('of a part of the source only that part is judged, nothing is proven, and the file is not taken for settled', async () => {
+    await world.populate(IDS.slice(0, 3))
+    const part = await run({ request: { limit: 5 } })
+    expect(part.partitions).toMatchObject([{ status: 'done', counts: { items: 5, changed: 5 } }])
+    expect([...(await rows()).values()].filter((row) => row.lastAttemptAt !== null)).toHaveLength(5)
+    expect(await opened.store.getState(`file:${SOURCE}`)).toBeNull()
+    const [cohort] = (
+      await opened.store.partitionStats(SOURCE, { now: world.clock.now(), cadenceMs: DAY_MS, slaMs: DAY_MS })
+    ).map((row) => row.cohort)
+    const none = await run({ request: { window: { from: 0, to: 1 }, sources: [SOURCE] } })
+    expect(none.partitions).toMatchObject([{ counts: { items: 0 } }])
+    const one = await run({ request: { cohorts: [cohort!] } })
+    const inCohort = [...(await rows()).values()].filter((row) => row.cohort === cohort).length
+    expect(one.sources[0]!.counts.items).toBe(inCohort - 5)
+    expect(await opened.store.getState(`file:${SOURCE}`)).toBeNull()
+    const rest = await run()
+    expect(rest.sources[0]!.counts.items).toBe(rest.partitions.length === 0 ? 0 : 1_020 - inCohort)
+    expect([...(await rows()).values()].every((row) => row.lastSuccessAt !== null)).toBe(true)
+  })
+
+  test('a part of a source whose file has not changed proves nothing about the rest', async () => {
+    await run()
+    world.clock.skip(2 * DAY_MS)
+    const part = await run({ request: { limit: 5 } })
+    expect(part.partitions).toMatchObject([{ status: 'done', counts: { items: 5 } }])
+    const fresh = [...(await rows()).values()].filter((row) => row.lastSuccessAt! > world.clock.now() - DAY_MS)
+    expect(fresh).toHaveLength(5)
+    expect((await run()).sources[0]!.counts.items).toBe(1_015)
+  })
+
+  test('a pass that keeps failing waits longer and longer, says until when, and goes on when told to or when it is time', async () => {
+    let calls = 0
+    source.respond = () => {
+      calls += 1
+      return answered('malformed', { reason: 'the bulk file came as text/html' })
+    }
+    await world.populate(IDS.slice(0, 3))
+    expect((await run()).partitions).toMatchObject([{ status: 'failed' }])
+    for (const [waited, failures] of [
+      [MINUTE_MS, 2],
+      [5 * MINUTE_MS, 3],
+      [30 * MINUTE_MS, 4],
+    ] as const) {
+      world.clock.skip(waited - 1)
+      const before = calls
+      const report = await run()
+      expect(report.partitions).toEqual([])
+      expect(report.heldBack).toMatchObject([
+        { source: SOURCE, why: expect.stringMatching(/bulk_file failed .*text\/html.*tried again at/) },
+      ])
+      expect(calls).toBe(before)
+      world.clock.skip(1)
+      expect((await run()).partitions, `${failures}`).toMatchObject([{ status: 'failed' }])
+      expect(calls).toBe(before + 1)
+    }
+    source.respond = files.respond
+    expect((await run({ request: { force: true } })).partitions).toMatchObject([{ status: 'done' }])
+    // Success forgets it all: the next failure waits a minute again.
+    world.clock.skip(2 * DAY_MS)
+    source.respond = () => answered('malformed')
+    expect((await run()).partitions).toMatchObject([{ status: 'failed' }])
+    world.clock.skip(MINUTE_MS)
+    expect((await run()).partitions).toMatchObject([{ status: 'failed' }])
   })
 
   test('a signal while rows are compared: what was committed stays, the rest follows without another download', async () => {

@@ -116,6 +116,20 @@ describe('a file that is not what it should be', () => {
     expect(await refusalOf(directory)).toMatchObject({ code: 'store_unreadable' })
   })
 
+  it('is refused when a table, a column or an index of its schema is gone', async () => {
+    for (const change of ['DROP TABLE ledger', 'ALTER TABLE checkpoint RENAME TO other', 'DROP INDEX']) {
+      const path = await stateFile()
+      const database = new DatabaseSync(path)
+      const { name } = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").get() as {
+        name: string
+      }
+      database.exec(change === 'DROP INDEX' ? `DROP INDEX ${name}` : change)
+      database.close()
+      await expectRefused(path, 'store_unreadable')
+      await expectRefused(path, 'store_unreadable', { readOnly: true })
+    }
+  })
+
   it('is refused when it was cut off', async () => {
     const path = await stateFile()
     for (const size of [statSync(path).size - 4096, 10_000, 4096, 99]) {

@@ -247,6 +247,11 @@ export type SourceAdapter = {
   readonly identityRequired?: boolean
   /** How identities are found. */
   readonly resolve?: ResolveCapability
+  /**
+   * What is wrong with a provider key that a person gives, as far as its form says; null when it may be one. A key becomes part of
+   * requests: one that could mean more there than itself (a path, an operator) is refused.
+   */
+  readonly providerKeyProblem?: (key: string) => string | null
   /** Set by the engine on the sources it derives from `resolve`: whose identities they find. */
   readonly resolvesFor?: SourceId
   /** Other sources whose current records of the same entity are handed in as `target.related`. */

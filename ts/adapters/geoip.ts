@@ -6,7 +6,7 @@ import type { SourceAdapter } from './adapter.ts'
 import { classifyLocal, foundBody, provenanceOf } from './ip/local.ts'
 import { classifyMaxmind, maxmindRequest, placeOf } from './ip/maxmind.ts'
 import { addressProblem, chosen, type IpProvider, ipCohort, ipLookup, localRequest, textOption } from './ip/providers.ts'
-import { textAt } from './shared/json.ts'
+import { listOf, textAt } from './shared/json.ts'
 
 /** A country is all that the embedded data know. */
 const UNKNOWN_PLACE: JsonObject = {
@@ -91,6 +91,8 @@ export const geoip: SourceAdapter = {
   lookup: ipLookup(GEOIP_PROVIDERS, 'no provider knows where the address is'),
   probe: ({ options }) => chosen(GEOIP_PROVIDERS, options)[0]!.request('193.0.6.139', options),
   classify,
+  // MaxMind's web service is asked first, or about what the others do not know, or not at all.
+  creditsPerCall: ({ providers }) => (listOf(providers)[0] === 'maxmind' ? 1 : listOf(providers).includes('maxmind') ? 0.05 : 0),
 
   // How exact an estimate claims to be changes with every edition; where it is does not.
   volatile: ['$.provenance', '$.accuracy_radius_km'],

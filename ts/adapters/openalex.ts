@@ -31,6 +31,8 @@ export const openalex: SourceAdapter = {
   unresolvable: (entity) => (attributeText(entity, 'name') === null ? 'no name' : null),
   identityRequired: true,
   resolve,
+  // Two calls a look-up: the author is free, the newest works cost one.
+  creditsPerCall: ({ recent_works: works }) => (works === 0 ? 0 : 0.5),
   reads: ['orcid'],
 
   lookup,

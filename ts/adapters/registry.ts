@@ -5,10 +5,14 @@ import { asn } from './asn.ts'
 import { clearbit } from './clearbit.ts'
 import { dlaCage } from './dla-cage.ts'
 import { dns } from './dns.ts'
+import { edgar } from './edgar.ts'
 import { geoip } from './geoip.ts'
+import { nih } from './nih.ts'
 import { openalex } from './openalex.ts'
+import { opencorporates } from './opencorporates.ts'
 import { openfec } from './openfec.ts'
 import { orcid } from './orcid.ts'
+import { patentsview } from './patentsview.ts'
 import { peopleDataLabs } from './people-data-labs.ts'
 import { samExclusions } from './sam-exclusions.ts'
 import { samGov } from './sam-gov.ts'
@@ -21,7 +25,11 @@ export const ADAPTERS: readonly SourceAdapter[] = [
   usaspending,
   samGov,
   samExclusions,
+  nih,
+  patentsview,
   usptoOdp,
+  opencorporates,
+  edgar,
   dlaCage,
   orcid,
   openalex,

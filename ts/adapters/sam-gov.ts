@@ -33,6 +33,14 @@ export const samGov: SourceAdapter = {
 
   // A company has no date of its own; an operator's window is served by the feed.
   cohort: { numbered: true, name: () => 'uei_batch', date: () => null },
+  // The UEI, and the indicators of its further registrations.
+  providerKeyProblem: (key) => {
+    const [uei, ...indicators] = key.split('+')
+    if (ueiProblem(uei ?? null) !== null) return 'a key of SAM.gov is a UEI: 12 letters and digits'
+    return indicators.every((indicator) => /^[A-Za-z0-9]{1,10}$/.test(indicator))
+      ? null
+      : 'after the UEI come EFT indicators, each with a +'
+  },
   unresolvable: (entity) => ueiProblem(attributeText(entity, 'uei')),
 
   lookup,

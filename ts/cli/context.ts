@@ -57,6 +57,11 @@ export type CliContext = {
 
 export type OpenContext = { readonly context: CliContext; close(): Promise<void> }
 
+/** A credential given with `--set` is known to no scrubber when the configuration is not loaded yet; it ends in no state or log. */
+export function withoutCredentials(commandLine: string): string {
+  return commandLine.replace(/(\.loopback_value=)(?:"[^"]*"|'[^']*'|[^\s'"]+)/gi, '$1[redacted]')
+}
+
 export function openContext(world: CliWorld, globals: GlobalArgs, commandLine: string): OpenContext {
   const out = createOutput(world.stdout)
   const err = createOutput(world.stderr)
@@ -99,7 +104,7 @@ export function openContext(world: CliWorld, globals: GlobalArgs, commandLine: s
   const context: CliContext = {
     world,
     get commandLine() {
-      return world.scrubber.scrub(commandLine)
+      return world.scrubber.scrub(withoutCredentials(commandLine))
     },
     json: globals.json,
     out,

@@ -1,4 +1,5 @@
 /** What every command takes. */
+import { z } from 'zod'
 import { flag, list, type Options, text } from './command.ts'
 
 export const GLOBAL_OPTIONS = {
@@ -6,7 +7,11 @@ export const GLOBAL_OPTIONS = {
   'config-dir': text('Directory of base.yaml and the environments; default: config beside this program', 'DIR'),
   env: text('Which file to lay over base.yaml; default: ENRICHMENT_ENV, else dev', 'NAME'),
   state: text('State file to use instead of state.path', 'FILE'),
-  set: list('Lay one value over the configuration, e.g. --set run.max_calls=500', 'PATH=VALUE'),
+  set: list(
+    'Lay one value over the configuration, e.g. --set run.max_calls=500',
+    'PATH=VALUE',
+    z.string().regex(/^[^=]+=/, 'is no setting: write it as --set path=value, e.g. --set run.max_calls=500'),
+  ),
   verbose: flag('Log everything to stderr'),
   quiet: flag('Log only errors, no progress, no notes'),
   help: flag('Show what a command does and takes, with examples'),

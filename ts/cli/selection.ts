@@ -19,7 +19,7 @@ export const SELECTION_OPTIONS = {
   partition: list('Only this partition, e.g. sam_gov:uei_batch_0001', 'SOURCE:COHORT', arg.partition),
   force: flag('Everything selected, due or not'),
   limit: text(
-    'At most so many entities; a bulk file, and a change feed named by its partition, are taken whole all the same',
+    'At most so many entities; of a bulk file or a change feed only so many are judged, and nothing is proven about the rest',
     'N',
     arg.count,
   ),

@@ -25,7 +25,8 @@ type Opened = {
 }
 export type Probe = { readonly holder: string; readonly boot: string; readonly untilMs: number }
 export type BreakerState =
-  | { readonly kind: 'closed' }
+  /** `failures`: in a row, over all processes and runs. */
+  | { readonly kind: 'closed'; readonly failures?: number }
   | ({ readonly kind: 'open' } & Opened)
   | ({ readonly kind: 'half_open'; readonly probe: Probe } & Opened)
 
@@ -67,9 +68,18 @@ export function toJson(state: BreakerState): JsonObject {
   return state as unknown as JsonObject
 }
 
+/** The failures in a row that a state stands for; an open one begins anew when it closes. */
+export function failuresOf(state: BreakerState): number {
+  return state.kind === 'closed' ? (state.failures ?? 0) : 0
+}
+
 /** A stored state; what is missing or cannot be read is closed, because failing closed would be silence for ever. */
 export function fromJson(value: JsonValue | undefined): BreakerState {
-  if (!isJsonObject(value) || (value['kind'] !== 'open' && value['kind'] !== 'half_open')) return CLOSED
+  if (!isJsonObject(value)) return CLOSED
+  const { failures } = value
+  if (value['kind'] === 'closed' && Number.isSafeInteger(failures) && Number(failures) > 0)
+    return { kind: 'closed', failures: Number(failures) }
+  if (value['kind'] !== 'open' && value['kind'] !== 'half_open') return CLOSED
   const { cause, openedAt, until, reason, credential, probe } = value
   if (typeof openedAt !== 'number' || typeof until !== 'number' || typeof reason !== 'string') return CLOSED
   if (cause !== 'failures' && cause !== 'auth') return CLOSED

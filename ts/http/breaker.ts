@@ -1,6 +1,7 @@
 /**
- * One circuit breaker per source for all processes. Each process counts consecutive failures by itself (cockatiel's
- * `ConsecutiveBreaker`); when it has seen enough, the breaker opens for everyone through a compare-and-swap in the store.
+ * One circuit breaker per source for all processes and runs. Failures in a row are counted (by cockatiel's
+ * `ConsecutiveBreaker`) in the store, because a run may send no more than a few requests; with enough of them the breaker
+ * opens for everyone through a compare-and-swap.
  * After the cool-down exactly one process gets the probe, by the same means, and all others keep waiting.
  *
  * cockatiel's own policy is not around the call: its state is per process, its callers queue up behind a probe and then
@@ -13,7 +14,17 @@ import type { DurationMs, EpochMs } from '../model/time.ts'
 import { MINUTE_MS, toIso } from '../model/time.ts'
 import type { Clock, Logger } from '../runtime/ports.ts'
 import type { Store } from '../stores/store.ts'
-import { type BreakerState, CLOSED, fromJson, type OpenCause, opened, permission, probing, toJson } from './breaker-state.ts'
+import {
+  type BreakerState,
+  CLOSED,
+  failuresOf,
+  fromJson,
+  type OpenCause,
+  opened,
+  permission,
+  probing,
+  toJson,
+} from './breaker-state.ts'
 
 const SHARED_READ_EVERY_MS = 250
 const PROBE_LOOK_EVERY_MS = 25
@@ -84,7 +95,6 @@ const PROBE: Entry = { kind: 'admitted', probe: true }
 export function createBreaker(options: BreakerOptions): Breaker {
   const { source, store, clock, logger, credential, cooldownMs } = options
   const name = breakerName(source)
-  const consecutive = new ConsecutiveBreaker(options.failures)
   let seen: BreakerState = CLOSED
   let readAgainAtMs = 0
 
@@ -144,8 +154,27 @@ export function createBreaker(options: BreakerOptions): Breaker {
       if (isOpen && !isProbe && !(cause === 'auth' && state.cause !== 'auth')) return null
       return opened(cause, reason, credential, now, until)
     })
-    consecutive.success()
-    if (did) logger.log('warn', 'source is not asked for a while', { source, cause, reason, until: toIso(until) })
+    if (did) tellOpened(cause, reason, until)
+  }
+
+  function tellOpened(cause: OpenCause, reason: string, until: EpochMs): void {
+    logger.log('warn', 'source is not asked for a while', { source, cause, reason, until: toIso(until) })
+  }
+
+  /** One more failure in a row, whichever process and run saw the others; with the last one allowed it opens. */
+  async function count(reason: string, until: EpochMs): Promise<void> {
+    let isLast = false
+    const did = await update((state) => {
+      // Late failures of requests sent before it opened change nothing.
+      if (state.kind !== 'closed' && !(state.cause === 'auth' && state.credential !== credential)) return null
+      const consecutive = new ConsecutiveBreaker(options.failures)
+      consecutive.state = failuresOf(state)
+      isLast = consecutive.failure()
+      return isLast
+        ? opened('failures', reason, credential, clock.now(), until)
+        : { kind: 'closed', failures: failuresOf(state) + 1 }
+    })
+    if (did && isLast) tellOpened('failures', reason, until)
   }
 
   return {
@@ -173,7 +202,8 @@ export function createBreaker(options: BreakerOptions): Breaker {
 
     async settle({ probe }, verdict) {
       if (verdict.kind === 'success') {
-        consecutive.success()
+        // What others counted since is at most `SHARED_READ_EVERY_MS` old; the next success ends it.
+        if (failuresOf(seen) > 0) await update((state) => (failuresOf(state) > 0 ? CLOSED : null))
         if (probe && (await update((state) => (isMine(state) ? CLOSED : null)))) {
           logger.log('info', 'source answers again', { source })
         }
@@ -186,8 +216,9 @@ export function createBreaker(options: BreakerOptions): Breaker {
         if (probe) await update((state) => (isMine(state) ? opened(state.cause, state.reason, credential, now, until) : null))
         return
       }
-      const tripped = consecutive.failure() || probe || verdict.until !== undefined
-      if (tripped) await open('failures', verdict.reason, Math.max(now + cooldownMs, verdict.until ?? 0), probe)
+      const until = Math.max(now + cooldownMs, verdict.until ?? 0)
+      if (probe || verdict.until !== undefined) await open('failures', verdict.reason, until, probe)
+      else await count(verdict.reason, until)
     },
   }
 }

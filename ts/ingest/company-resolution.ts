@@ -17,6 +17,10 @@ export type StoredCompany = {
   readonly mainDuns: string | null
   readonly duns: FewStrings
   readonly nameKeys: FewStrings
+  readonly name: string | null
+  readonly domain: string | null
+  /** The award date that its attributes are of, as `CompanyFacts.dated`; 0 when unknown. */
+  readonly dated: number
 }
 /** Companies of the store by any of their identifiers (`uei:…`, `duns:…`, `name:…|…`). */
 export type StoredCompanies = ReadonlyMap<string, readonly StoredCompany[]>

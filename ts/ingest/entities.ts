@@ -8,7 +8,7 @@ import type { Field, LoaderId } from './columns.ts'
 import { compareFacts, newerDuns } from './company-register.ts'
 import type { ResolvedCompany } from './company-resolution.ts'
 import { domainOf } from './domains.ts'
-import type { CompanyFacts, CompanyFields } from './facts.ts'
+import { type CompanyFacts, type CompanyFields, datedText, UNDATED } from './facts.ts'
 import { type CompanyPerson, personKeyName } from './person-register.ts'
 import { identifiersOf } from './stored-companies.ts'
 
@@ -18,18 +18,33 @@ export type CompanyDigest = {
   readonly uei: string | null
   readonly duns: string | null
   readonly newest: CompanyFacts
+  readonly name: string
   readonly domain: string | null
+  /** The newest award of which anything is known, in this file or an earlier one: `CompanyFacts.dated`. */
+  readonly dated: number
+  /** An earlier file had a newer award of the company: its attributes stand, this file only adds to them. */
+  readonly isOutdated: boolean
 }
 
-export function digestCompany(company: ResolvedCompany): CompanyDigest {
+/** `isCurrent`: the file is what the provider serves now, so that what it says is right whatever was known. */
+export function digestCompany(company: ResolvedCompany, loader: LoaderId, isCurrent: boolean): CompanyDigest {
   const { units, stored } = company
   const newest = units.map((unit) => unit.newest).reduce((best, facts) => (compareFacts(facts, best) > 0 ? facts : best))
+  const known = stored?.dated ?? UNDATED
+  // The company file has no dates; it is about the present.
+  const isOutdated = loader === 'sbir_awards' && !isCurrent && stored !== null && newest.dated < known
+  const uei = units.find((unit) => unit.uei !== null)?.uei ?? null
+  const duns = units.map((unit) => unit.newestDuns).reduce(newerDuns)?.duns ?? null
+  const domain = domainOf(newest.rawWebsite)
   return {
     company,
-    uei: units.find((unit) => unit.uei !== null)?.uei ?? stored?.uei ?? null,
-    duns: units.map((unit) => unit.newestDuns).reduce(newerDuns)?.duns ?? stored?.mainDuns ?? null,
+    uei: isOutdated ? (stored.uei ?? uei) : (uei ?? stored?.uei ?? null),
+    duns: isOutdated ? (stored.mainDuns ?? duns) : (duns ?? stored?.mainDuns ?? null),
     newest,
-    domain: domainOf(newest.rawWebsite),
+    name: isOutdated ? (stored.name ?? newest.fields.name) : newest.fields.name,
+    domain: isOutdated ? stored.domain : domain,
+    dated: isOutdated || loader !== 'sbir_awards' ? known : newest.dated,
+    isOutdated,
   }
 }
 
@@ -57,7 +72,8 @@ const refTo = (kind: EntityRef['kind'], key: string): EntityRef => ({ kind, key 
 
 /**
  * The company as it is to be stored. Columns the file does not have leave what is known alone; so do empty cells of the
- * company file, which only adds to the award file. Identifiers once known stay.
+ * company file, which only adds to the award file, and so does all that an award file says of the company as it was before
+ * its newest award. Identifiers once known stay.
  */
 export function companyEntity(
   digest: CompanyDigest,
@@ -68,10 +84,11 @@ export function companyEntity(
   const stored = known?.attributes ?? {}
   const keep = (name: string): JsonValue => stored[name] ?? null
   const said = (field: Field, value: JsonValue, name: string): JsonValue =>
-    fields.has(field) && (value !== null || loader === 'sbir_awards') ? value : keep(name)
+    fields.has(field) && !digest.isOutdated && (value !== null || loader === 'sbir_awards') ? value : keep(name)
   const attributes: Record<string, JsonValue> = { uei: digest.uei ?? keep('uei'), duns: digest.duns ?? keep('duns') }
   for (const [name, field] of COMPANY_FIELDS) attributes[name] = said(field, digest.newest.fields[name], name)
   attributes['domain'] = said('website', digest.domain, 'domain')
+  attributes['newest_award'] = datedText(digest.dated)
   const self = refTo('company', digest.company.key)
   const links = digest.domain === null ? [] : [{ from: self, kind: 'has_domain' as const, to: refTo('domain', digest.domain) }]
   return { ...self, attributes, aliases: aliasesOf(digest.company), links }
@@ -89,10 +106,7 @@ export function domainOwners(digests: readonly CompanyDigest[]): {
     const known = owners.get(digest.domain)
     if (known !== undefined) shared.add(digest.domain)
     const isOwner =
-      known === undefined ||
-      (digest.newest.dated !== known.newest.dated
-        ? digest.newest.dated > known.newest.dated
-        : digest.company.key < known.company.key)
+      known === undefined || (digest.dated !== known.dated ? digest.dated > known.dated : digest.company.key < known.company.key)
     if (isOwner) owners.set(digest.domain, digest)
   }
   return { owners, shared: shared.size }
@@ -102,14 +116,14 @@ export function domainEntity(domain: string, companyKey: string): EntityUpsert {
   return { ...refTo('domain', domain), attributes: { domain, company_key: companyKey }, aliases: [], links: [] }
 }
 
-const personKey = (keyName: string, companyKey: string): string => `pi:${keyName}|${companyKey}`
+export const personKey = (keyName: string, companyKey: string): string => `pi:${keyName}|${companyKey}`
 
 export function personEntity({ keyName, name }: CompanyPerson<unknown>, digest: CompanyDigest): EntityUpsert {
   const { key } = digest.company
   const attributes = {
     name,
     company_key: key,
-    company_name: digest.newest.fields.name,
+    company_name: digest.name,
     role: 'principal_investigator',
   }
   return { ...refTo('person', personKey(keyName, key)), attributes, aliases: [], links: [] }

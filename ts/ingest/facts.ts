@@ -47,6 +47,20 @@ export type CompanyFacts = {
 
 export const UNDATED = 0
 
+/** `CompanyFacts.dated` as it is stored with a company: `2024-03-01`, `2024`, or null. */
+export function datedText(dated: number): string | null {
+  if (dated === UNDATED) return null
+  const digits = String(dated).padStart(8, '0')
+  const year = digits.slice(0, 4)
+  return digits.endsWith('0000') ? year : `${year}-${digits.slice(4, 6)}-${digits.slice(6)}`
+}
+
+/** Inverse of `datedText`; `UNDATED` for anything else. */
+export function datedFrom(value: unknown): number {
+  if (typeof value !== 'string' || !/^\d{4}(-\d{2}-\d{2})?$/.test(value)) return UNDATED
+  return Number(value.replaceAll('-', '').padEnd(8, '0'))
+}
+
 /** Small oddities that do not cost a row; counted in the report. */
 export type WarningKind = 'invalid_uei' | 'invalid_duns' | 'invalid_number_employees' | 'invalid_number_awards'
 export type Warn = (kind: WarningKind) => void

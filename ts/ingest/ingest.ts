@@ -10,7 +10,7 @@ import { hash } from 'node:crypto'
 import { basename } from 'node:path'
 import type { Entity } from '../model/entity.ts'
 import { EngineError } from '../model/errors.ts'
-import type { JsonObject, JsonValue } from '../model/json.ts'
+import { type JsonObject, type JsonValue, textOrNull } from '../model/json.ts'
 import type { EpochMs } from '../model/time.ts'
 import type { CrashPoints, Logger } from '../runtime/ports.ts'
 import type { EntityUpsert, IngestFact, Store } from '../stores/store.ts'
@@ -25,16 +25,18 @@ import {
   domainEntity,
   domainOwners,
   personEntity,
+  personKey,
 } from './entities.ts'
 import { GRAIN_VERSION } from './grain.ts'
 import type { Mapping } from './mapping.ts'
+import { type CompanyPerson, preferred } from './person-register.ts'
 import type { IngestReport } from './report.ts'
-import { findStoredCompanies } from './stored-companies.ts'
+import { findStoredCompanies, newerDomainOwners, storedByKey } from './stored-companies.ts'
 import { READ_ROW, type Survey, surveyFile } from './survey.ts'
 import { BATCH_SIZE, EntityWriter } from './write-entities.ts'
 
 /** Raise it whenever the same file would come out as other entities: it is then loaded again although it did not change. */
-export const INGEST_VERSION = 1
+export const INGEST_VERSION = 2
 
 export type { LoaderId } from './columns.ts'
 export { type Mapping as IngestMapping, readMapping } from './mapping.ts'
@@ -63,6 +65,8 @@ export type IngestRequest = {
   readonly minRowShare: number
   /** More broken rows than this refuse the file. */
   readonly maxBadRows: number
+  /** The file is what the provider serves now: it says how companies are, even where an earlier file had newer awards of them. */
+  readonly isCurrent?: boolean
   /** Loads a file although it looks truncated. */
   readonly allowShrink?: boolean
 }
@@ -153,6 +157,17 @@ function* mapped<T, U>(values: Iterable<T>, change: (value: T) => U): Generator<
   for (const value of values) yield change(value)
 }
 
+function* batchesOf<T>(values: Iterable<T>): Generator<readonly T[]> {
+  let batch: T[] = []
+  for (const value of values) {
+    batch.push(value)
+    if (batch.length < BATCH_SIZE) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}
+
 /** The writing half of an ingest. */
 class Load {
   readonly #deps: IngestDeps
@@ -182,17 +197,21 @@ class Load {
   async run(): Promise<IngestReport> {
     const { companies, persons, awards } = this.#survey
     const resolution = resolveCompanies(companies.units, await findStoredCompanies(this.#deps.store, companies.units))
-    const digests = resolution.companies.map(digestCompany)
+    const digests = resolution.companies.map((company) =>
+      digestCompany(company, this.#request.loader, this.#request.isCurrent === true),
+    )
     const digestOf = new Map(digests.map((digest) => [digest.company, digest]))
     const { owners, shared } = domainOwners(digests)
     this.#total = owners.size + digests.length + persons.size + awards.size
 
-    await this.#writer.write(mapped(owners, ([domain, owner]) => domainEntity(domain, owner.company.key)))
+    const inFile = new Set(digests.map(({ company }) => company.key))
+    for (const batch of batchesOf(owners)) {
+      const kept = await newerDomainOwners(this.#deps.store, batch, inFile)
+      await this.#writer.write(mapped(batch, ([domain, owner]) => domainEntity(domain, kept.get(domain) ?? owner.company.key)))
+    }
     await this.#writeCompanies(digests)
     const companyOf = (unitId: number): ResolvedCompany => resolution.companyOf[unitId]!
-    await this.#writer.write(
-      mapped(persons.ofCompanies(companyOf), (person) => personEntity(person, digestOf.get(person.company)!)),
-    )
+    for (const batch of batchesOf(persons.ofCompanies(companyOf))) await this.#writePersons(batch, digestOf)
     if (this.#request.loader === 'sbir_awards') await this.#writeAwards((unitId) => digestOf.get(companyOf(unitId))!)
     await this.#writer.flush()
     const { joinedByDuns, joinedByName, ambiguous } = resolution
@@ -210,14 +229,29 @@ class Load {
     }
   }
 
+  /** Of the spellings of a name in this file and in earlier ones, the same stands whichever came last. */
+  async #writePersons(
+    persons: readonly CompanyPerson<ResolvedCompany>[],
+    digestOf: ReadonlyMap<ResolvedCompany, CompanyDigest>,
+  ): Promise<void> {
+    const known = persons.filter(({ company }) => company.stored !== null)
+    const keys = known.map(({ keyName, company }) => personKey(keyName, company.key))
+    const stored = await storedByKey(this.#deps.store, 'person', keys)
+    await this.#writer.write(
+      mapped(persons, (person) => {
+        const before = textOrNull(stored.get(personKey(person.keyName, person.company.key))?.attributes['name'])
+        const name = before === null ? person.name : preferred(before, person.name)
+        return personEntity({ ...person, name }, digestOf.get(person.company)!)
+      }),
+    )
+  }
+
   async #knownCompanies(digests: readonly CompanyDigest[]): Promise<ReadonlyMap<string, Entity>> {
-    const keys = digests.filter(({ company }) => company.stored !== null).map(({ company }) => company.key)
-    if (keys.length === 0) return new Map()
-    const found = await this.#deps.store.entitiesByAlias('company', keys)
-    return new Map(
-      [...found].flatMap(([key, entities]) =>
-        entities.filter((entity) => entity.key === key).map((entity) => [key, entity] as const),
-      ),
+    const known = digests.filter(({ company }) => company.stored !== null)
+    return storedByKey(
+      this.#deps.store,
+      'company',
+      known.map(({ company }) => company.key),
     )
   }
 

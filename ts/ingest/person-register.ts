@@ -4,7 +4,7 @@ import { normalizePersonName } from '../adapters/shared/names.ts'
 const MAX_NAME = 200
 
 /** Of several spellings the longest, then the first by code units: neither dates nor the order of rows change it. */
-function preferred(a: string, b: string): string {
+export function preferred(a: string, b: string): string {
   return a.length !== b.length ? (a.length > b.length ? a : b) : a <= b ? a : b
 }
 

@@ -2,9 +2,11 @@
 
 import type { Entity } from '../model/entity.ts'
 import { textOrNull } from '../model/json.ts'
+import type { EntityKind } from '../model/keys.ts'
 import type { PopulationStore } from '../stores/store.ts'
 import type { Unit } from './company-register.ts'
 import type { StoredCompany } from './company-resolution.ts'
+import { datedFrom } from './facts.ts'
 import { FewStrings } from './few-strings.ts'
 
 const LOOKUP_SIZE = 500
@@ -18,6 +20,45 @@ export function identifiersOf(unit: Unit): readonly string[] {
   ]
 }
 
+/** Entities that have one of the keys. */
+export async function storedByKey(
+  store: Pick<PopulationStore, 'entitiesByAlias'>,
+  kind: EntityKind,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, Entity>> {
+  if (keys.length === 0) return new Map()
+  const found = await store.entitiesByAlias(kind, keys)
+  return new Map(
+    [...found].flatMap(([key, entities]) =>
+      entities.filter((entity) => entity.key === key).map((entity) => [key, entity] as const),
+    ),
+  )
+}
+
+/**
+ * Of the domains that are stored as another company's, those where that company has the newer award: domain -> its key. Companies
+ * that the file names (`inFile`) have already been compared by what it says of them; what was stored of them is about to change.
+ */
+export async function newerDomainOwners(
+  store: Pick<PopulationStore, 'entitiesByAlias'>,
+  owners: readonly (readonly [string, { readonly company: { readonly key: string }; readonly dated: number }])[],
+  inFile: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, string>> {
+  const ours = new Map(owners)
+  const others = new Map<string, string>()
+  for (const [domain, entity] of await storedByKey(store, 'domain', [...ours.keys()])) {
+    const key = textOrNull(entity.attributes['company_key'])
+    if (key !== null && key !== ours.get(domain)!.company.key && !inFile.has(key)) others.set(domain, key)
+  }
+  const companies = await storedByKey(store, 'company', [...new Set(others.values())])
+  return new Map(
+    [...others].filter(([domain, key]) => {
+      const { attributes } = companies.get(key) ?? { attributes: {} as Entity['attributes'] }
+      return attributes['domain'] === domain && datedFrom(attributes['newest_award']) > ours.get(domain)!.dated
+    }),
+  )
+}
+
 function toStoredCompany(entity: Entity): StoredCompany {
   const identifiers = [entity.key, ...entity.aliases]
   const valuesOf = (prefix: string): readonly string[] =>
@@ -29,6 +70,9 @@ function toStoredCompany(entity: Entity): StoredCompany {
     mainDuns: duns,
     duns: new FewStrings([...(duns === null ? [] : [duns]), ...valuesOf('duns:')]),
     nameKeys: new FewStrings(valuesOf('name:')),
+    name: textOrNull(entity.attributes['name']),
+    domain: textOrNull(entity.attributes['domain']),
+    dated: datedFrom(entity.attributes['newest_award']),
   }
 }
 

@@ -29,18 +29,31 @@ function roundUp(duration: DurationMs): DurationMs {
   return duration > 2 * DAY_MS ? Math.ceil(duration / DAY_MS) * DAY_MS : Math.ceil(duration / HOUR_MS) * HOUR_MS
 }
 
-/** `load` null: nothing has to be asked. */
-export function feasibility(load: SteadyLoad | null, rules: readonly QuotaRule[], slaMs: DurationMs): Feasibility {
+export function callsPerDay(load: SteadyLoad | null): number {
+  return load === null ? 0 : (load.callsPerRound * DAY_MS) / load.everyMs
+}
+
+/** `load` null: nothing has to be asked. `othersPerDay`: calls that other sources make on the same quotas. */
+export function feasibility(
+  load: SteadyLoad | null,
+  rules: readonly QuotaRule[],
+  slaMs: DurationMs,
+  othersPerDay = 0,
+): Feasibility {
   if (load === null || load.callsPerRound === 0) return { feasible: true, utilisation: 0, repair: null }
   const perDay = capacityPerDay(rules)
-  const neededPerDay = (load.callsPerRound * DAY_MS) / load.everyMs
-  const utilisation = perDay === Number.POSITIVE_INFINITY ? 0 : neededPerDay / perDay
+  const neededPerDay = callsPerDay(load)
+  const utilisation = perDay === Number.POSITIVE_INFINITY ? 0 : (neededPerDay + othersPerDay) / perDay
   if (utilisation <= 1) return { feasible: true, utilisation, repair: null }
   const repairs: string[] = []
+  // What the others leave; where they leave nothing, no patience helps.
+  const stretch = othersPerDay < perDay ? neededPerDay / (perDay - othersPerDay) : null
   // A feed publishes what it publishes however seldom it is walked; a file is fetched by cadence, entities are asked by SLA.
-  if (load.strategy === 'file') repairs.push(`a cadence of ${formatDuration(roundUp(load.everyMs * utilisation))}`)
-  else if (load.strategy !== 'feed') repairs.push(`an SLA of ${formatDuration(roundUp(slaMs * utilisation))}`)
-  repairs.push(`a quota of ${Math.ceil(neededPerDay)} calls a day`)
-  if (load.strategy === 'lookup') repairs.push(`${Math.ceil(utilisation)} records a call`)
-  return { feasible: false, utilisation, repair: `needs ${repairs.join(', or ')}` }
+  if (stretch !== null && load.strategy === 'file')
+    repairs.push(`a cadence of ${formatDuration(roundUp(load.everyMs * stretch))}`)
+  else if (stretch !== null && load.strategy !== 'feed') repairs.push(`an SLA of ${formatDuration(roundUp(slaMs * stretch))}`)
+  repairs.push(`a quota of ${Math.ceil(neededPerDay + othersPerDay)} calls a day`)
+  if (stretch !== null && load.strategy === 'lookup') repairs.push(`${Math.ceil(stretch)} records a call`)
+  const shared = othersPerDay === 0 ? '' : ` (the quota is shared: ${Math.ceil(othersPerDay)} of its calls a day are others')`
+  return { feasible: false, utilisation, repair: `needs ${repairs.join(', or ')}${shared}` }
 }

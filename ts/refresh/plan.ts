@@ -14,8 +14,10 @@ import { type DurationMs, type EpochMs, formatDuration, toIso, toUtcDate } from 
 import { formatWindow } from '../model/window.ts'
 import type { PartitionStats, QuotaRule, QuotaUse } from '../stores/store.ts'
 import { UNRESOLVED_COHORT } from './cohort.ts'
-import { feasibility, type SteadyLoad, timeForCalls } from './feasibility.ts'
+import { callsPerDay, feasibility, type SteadyLoad, timeForCalls } from './feasibility.ts'
+import { backoffText, type PassBackoff } from './pass-backoff.ts'
 import { resumesFeed, resumesFile, resumesItems } from './resume.ts'
+import { scopeOf, scopeText } from './scope.ts'
 import {
   coveredByFeed,
   effectiveBatchSize,
@@ -48,6 +50,8 @@ export type PlanSource = {
   readonly feedFact: FeedFact | null
   /** The feed was walked (or failed) already in this run: what is still due is asked for by itself. */
   readonly feedWalked?: boolean
+  /** Passes over the whole source that failed and wait, by cohort. */
+  readonly passBackoffs?: ReadonlyMap<string, PassBackoff>
 }
 
 export type PlanInput = { readonly now: EpochMs; readonly request: RefreshRequest; readonly sources: readonly PlanSource[] }
@@ -71,9 +75,10 @@ function select(source: SourceId, request: RefreshRequest): Selection | null {
   if (request.partitions.length > 0 && named.length === 0) return null
   const cohorts = [...named, ...request.cohorts]
   if (cohorts.length === 0) return { cohorts: null, feed: true, file: true, namesWhole: false }
-  const feed = cohorts.includes(FEED_COHORT)
+  // In a window a cohort chooses among what changed there; a partition that is named is asked about as such.
+  const feed = cohorts.includes(FEED_COHORT) || (request.window !== null && named.length === 0)
   const file = cohorts.includes(FILE_COHORT)
-  return { cohorts: new Set(cohorts), feed, file, namesWhole: feed || file }
+  return { cohorts: new Set(cohorts), feed, file, namesWhole: cohorts.includes(FEED_COHORT) || file }
 }
 
 /** The finding of identities is named by itself, or comes along with the source that it is for. */
@@ -170,7 +175,31 @@ function reasonFor(row: PartitionStats, policy: PlanPolicy, work: number, reques
 
 type SourceWork = { readonly plan: SourcePlan; readonly partitions: readonly PlannedPartition[] }
 
-function planSource(source: PlanSource, input: PlanInput): SourceWork {
+/** Calls a day per source, of those that draw on the same quotas. */
+type Loads = ReadonlyMap<SourceId, { readonly quotaPartition: string | null; readonly perDay: number }>
+
+function loadsOf(sources: readonly PlanSource[]): Loads {
+  return new Map(
+    sources.map((source) => [
+      source.adapter.id,
+      {
+        quotaPartition: source.policy.rules[0]?.quotaPartition ?? null,
+        perDay: source.policy.enabled ? callsPerDay(steadyLoad(source)) : 0,
+      },
+    ]),
+  )
+}
+
+function othersOf({ adapter }: PlanSource, loads: Loads): number {
+  const own = loads.get(adapter.id)?.quotaPartition ?? null
+  if (own === null) return 0
+  return [...loads].reduce(
+    (total, [id, { quotaPartition, perDay }]) => (id !== adapter.id && quotaPartition === own ? total + perDay : total),
+    0,
+  )
+}
+
+function planSource(source: PlanSource, input: PlanInput, loads: Loads): SourceWork {
   const { adapter, policy, stats } = source
   const { now } = input
   const request = requestFor(adapter, input.request)
@@ -251,19 +280,32 @@ function planSource(source: PlanSource, input: PlanInput): SourceWork {
     }
   }
 
+  let waiting: string | null = null
+  const waits = (cohort: string): boolean => {
+    const backoff = request.force ? undefined : source.passBackoffs?.get(cohort)
+    if (backoff !== undefined) waiting = backoffText(cohort, backoff)
+    return backoff !== undefined
+  }
+
   if (selection !== null) {
     const filePass = resumesFile(points.get(partitionKey(adapter.id, FILE_COHORT)), now, policy.cadenceMs)
-    const feedPass = resumesFeed(points.get(partitionKey(adapter.id, FEED_COHORT)), request.window)
+    const feedPass = resumesFeed(
+      points.get(partitionKey(adapter.id, FEED_COHORT)),
+      request.window,
+      scopeText(scopeOf(adapter.id, request)),
+    )
     if (adapter.file !== undefined) {
-      // One download settles everything; asking for a cohort of a file source asks for the file.
+      // One download, whatever part of it is asked for; only that part is then judged.
       const neverLoaded = population === 0 && request.window === null && 'loader' in adapter.file
-      if (someWork || filePass || neverLoaded) {
+      if ((someWork || filePass || neverLoaded) && !waits(FILE_COHORT)) {
         partitions.push(whole(FILE_COHORT, 'file', 1, filePass, neverLoaded ? 'never loaded' : `${due} due of ${population}`))
       }
     } else if (request.window !== null && adapter.feed !== undefined && selection.feed) {
+      // Cohorts and limit choose among what changed in the window; they do not change what a window is.
       const calls = feedCalls(adapter, source.options, source.feedFact, request.window, request.window.to)
       callsByStrategy.feed = calls
-      partitions.push(whole(FEED_COHORT, 'feed', calls, feedPass, `what changed in ${formatWindow(request.window)}`))
+      if (!waits(FEED_COHORT))
+        partitions.push(whole(FEED_COHORT, 'feed', calls, feedPass, `what changed in ${formatWindow(request.window)}`))
     } else {
       // A walk cannot be cut to so many entities, and a pass over all is not what --force means.
       const isForSome = request.force || request.limit !== null
@@ -271,7 +313,7 @@ function planSource(source: PlanSource, input: PlanInput): SourceWork {
       const walk = mayWalk && request.window === null ? feedWindow(adapter, rows, now, policy.windowMs) : null
       const chosen = walk === null ? null : chooseFeed(source, judged, walk, now, itemCalls, selection.namesWhole)
       if (walk !== null) callsByStrategy.feed = feedCalls(adapter, source.options, source.feedFact, walk, now)
-      if (walk !== null && (chosen !== null || feedPass)) {
+      if (walk !== null && (chosen !== null || feedPass) && !waits(FEED_COHORT)) {
         partitions.push(
           whole(
             FEED_COHORT,
@@ -290,7 +332,8 @@ function planSource(source: PlanSource, input: PlanInput): SourceWork {
     }
   }
 
-  const held = heldBack(source, now)
+  // What can be asked about one by one meanwhile, is.
+  const held = heldBack(source, now) ?? (partitions.length === 0 ? waiting : null)
   const calls = partitions.reduce((total, part) => total + part.calls, 0)
   return {
     partitions: held === null ? partitions : [],
@@ -306,7 +349,7 @@ function planSource(source: PlanSource, input: PlanInput): SourceWork {
       callsByStrategy,
       calls,
       etaMs: calls === 0 ? 0 : timeForCalls(calls, callRules(source)),
-      feasibility: feasibility(steadyLoad(source), callRules(source), policy.slaMs),
+      feasibility: feasibility(steadyLoad(source), callRules(source), policy.slaMs, othersOf(source, loads)),
       heldBack: held,
     },
   }
@@ -357,7 +400,8 @@ function withinBudget(partitions: readonly PlannedPartition[], maxCalls: number 
 
 export function planRefresh(input: PlanInput): Plan {
   const selected = input.sources.filter((source) => isSelected(source, input.request))
-  const works = selected.map((source) => planSource(source, input))
+  const loads = loadsOf(input.sources)
+  const works = selected.map((source) => planSource(source, input, loads))
   return {
     at: input.now,
     sources: works.map((work) => work.plan),

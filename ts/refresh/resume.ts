@@ -44,16 +44,17 @@ export function resumesItems(
 }
 
 /** `window`: the operator's, or null for a walk of the plan's own, which proves what it does not list (its cursor says since when). */
-export function resumesFeed(point: Checkpoint | undefined, window: Window | null): boolean {
+export function resumesFeed(point: Checkpoint | undefined, window: Window | null, scope: string | null = null): boolean {
   if (point === undefined || point.status !== 'open' || point.strategy !== 'feed' || point.cursor === null) return false
-  const proves = typeof knownSinceOf(point.cursor) === 'number'
+  if ((memberOf(point.cursor, 'scope') ?? null) !== scope) return false
+  const proves = typeof memberOf(point.cursor, 'knownSince') === 'number'
   return window === null ? proves : !proves && sameWindow(point.window, window)
 }
 
-function knownSinceOf(cursor: string): JsonValue {
+function memberOf(cursor: string, name: string): JsonValue {
   try {
     const value: unknown = JSON.parse(cursor)
-    return isJsonObject(value) ? (value['knownSince'] ?? null) : null
+    return isJsonObject(value) ? (value[name] ?? null) : null
   } catch {
     return null
   }

@@ -17,6 +17,7 @@ import type { IdentityRule } from './identity.ts'
 import type { PartitionSession } from './partition-session.ts'
 import { prepareItems, unaskable } from './prepare-items.ts'
 import { quarantinePage } from './quarantine-item.ts'
+import { isOfCohort, type Scope, scopeText } from './scope.ts'
 import type { FeedFact } from './strategy-cost.ts'
 import { targetOf } from './unit-queue.ts'
 
@@ -28,6 +29,9 @@ export type FeedRunDeps = {
   /** Rows known at least since then are proven unchanged by a complete walk; null: the walk proves nothing (a window of the operator's). */
   readonly knownSince: EpochMs | null
   readonly fact: FeedFact | null
+  /** Of what the walk lists only these entities are judged; null: all. Its cohorts and its limit count, the window is the walk's own. */
+  readonly scope: Scope | null
+  readonly takeEntity: () => boolean
   /** By which identities count; null where there are none to judge. */
   readonly rule: IdentityRule | null
 }
@@ -39,6 +43,8 @@ type FeedCursor = {
   readonly pages: number
   readonly marker: string | null
   readonly knownSince: EpochMs | null
+  /** For which part of the source it walks; null: all. */
+  readonly scope?: string | null
 }
 
 export const feedFactName = (source: string): string => `feed:${source}`
@@ -123,10 +129,11 @@ async function matchItems(session: PartitionSession, deps: FeedRunDeps, items: r
     [...candidates.values()].map(({ ref }) => ref),
   )
   const prepared = await prepareItems(found, { adapter, store, rule })
-  const rows = prepared.filter((row) => unaskable(row, { adapter, rule }) === null)
+  const rows = prepared.filter((row) => isOfCohort(deps.scope, row.entry.cohort) && unaskable(row, { adapter, rule }) === null)
   const context = { now: clock.now(), options: deps.options }
   const judged: Judged[] = []
   for (const row of rows) {
+    if (!deps.takeEntity()) break
     for (const item of candidates.get(entityId(row.entry.entity))?.items ?? []) {
       const answer = adapter.feed!.answer(item, targetOf(row, adapter, rule), context)
       if (answer !== null) judged.push(judge(adapter, row, answer, 200))
@@ -157,7 +164,14 @@ async function walk(session: PartitionSession, deps: FeedRunDeps, waited: { ms: 
         return
       }
     }
-    cursor = { slices: [...feed.slices(deps.window, context())], page: null, pages: 0, marker, knownSince: deps.knownSince }
+    cursor = {
+      slices: [...feed.slices(deps.window, context())],
+      page: null,
+      pages: 0,
+      marker,
+      knownSince: deps.knownSince,
+      scope: scopeText(deps.scope),
+    }
     await session.commit({ judged: [], calls: 0, cursor: JSON.stringify(cursor) })
   }
   /** Places asked in this run: a provider whose pages or slices go in a circle is found out at once. */

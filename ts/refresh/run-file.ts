@@ -20,6 +20,7 @@ import { UNRESOLVED_COHORT } from './cohort.ts'
 import { judge } from './commit-batch.ts'
 import type { PartitionSession } from './partition-session.ts'
 import { compareKeyed, leavesWork, type ReadTable } from './run-keyed-file.ts'
+import { isInWindow, isOfCohort, type Scope } from './scope.ts'
 
 /** What the engine's loader reports of a file. */
 export type LoadedFile = {
@@ -45,6 +46,10 @@ export type FileRunDeps = {
   readonly judge: Judge
   readonly fact: FileFact | null
   readonly force: boolean
+  /** Only these entities are judged; null: all. Such a pass proves nothing, and is not remembered as one over the file. */
+  readonly scope: Scope | null
+  /** False once as many entities as allowed were taken. */
+  readonly takeEntity: () => boolean
   /** Loads the file into the population, and gives new entities their cohorts. Idempotent. */
   readonly load: (path: string, now: EpochMs) => Promise<LoadedFile>
   readonly readTable: ReadTable
@@ -141,7 +146,9 @@ async function download(
       judged: [],
       calls: 0,
       cursor: JSON.stringify(cursor),
-      provenUnchanged: { asOf, knownSince: fact.asOf, responseStatus: 304, outcome: 'not_modified' },
+      ...(deps.scope === null
+        ? { provenUnchanged: { asOf, knownSince: fact.asOf, responseStatus: 304, outcome: 'not_modified' as const } }
+        : {}),
     })
     return cursor
   }
@@ -168,10 +175,10 @@ async function compare(
   const { adapter } = deps
   const { store, clock } = session.deps
   const { ingestId, whole } = loaded
-  const status = select === 'all' ? 200 : 304
+  const status = cursor.stage === 'loaded' ? 200 : 304
   const cohorts = (await store.partitionStats(adapter.id, deps.judge))
     .map((row) => row.cohort)
-    .filter((cohort) => cohort !== UNRESOLVED_COHORT)
+    .filter((cohort) => cohort !== UNRESOLVED_COHORT && isOfCohort(deps.scope, cohort))
   const text = JSON.stringify(cursor)
   const flush = async (rows: readonly WorkItem[]): Promise<void> => {
     if (rows.length === 0) return
@@ -197,6 +204,8 @@ async function compare(
       deps.judge,
     )) {
       if (!session.isWorking) return
+      if (!isInWindow(deps.scope, row, adapter)) continue
+      if (!deps.takeEntity()) break
       rows.push(row)
       if (rows.length >= COMMIT_ROWS) {
         await flush(rows)
@@ -273,14 +282,17 @@ async function pass(session: PartitionSession, deps: FileRunDeps, waited: { ms: 
     cursor.stage === 'loaded'
       ? { asOf, validators: cursor.download.validators, sha256: cursor.download.sha256, loaded: cursor.loaded }
       : cursor.fact
-  if (isPopulation(file)) await compare(session, deps, file, fact.loaded, cursor.stage === 'loaded' ? 'all' : 'due', cursor)
+  // Of a part, as one by one: what is due; of a window or by force, all.
+  const isAll = deps.scope === null ? cursor.stage === 'loaded' : deps.force || deps.scope.window !== null
+  if (isPopulation(file)) await compare(session, deps, file, fact.loaded, isAll ? 'all' : 'due', cursor)
   else if (cursor.stage === 'loaded') {
     const { download: got, loaded } = cursor
     const text = JSON.stringify(cursor)
     await orForget(session, deps, got.path, () => compareKeyed(session, deps, file, got.path, loaded, text))
   }
   if (!session.isWorking) return
-  await session.complete({ calls: 0, facts: { [fileFactName(adapter.id)]: fact as unknown as JsonValue } })
+  const facts = deps.scope === null ? { facts: { [fileFactName(adapter.id)]: fact as unknown as JsonValue } } : {}
+  await session.complete({ calls: 0, ...facts })
   if (cursor.stage === 'loaded') await deps.removeFile(cursor.download.path)
 }
 

@@ -9,6 +9,7 @@ import { UNRESOLVED_COHORT } from './cohort.ts'
 import { judge } from './commit-batch.ts'
 import type { PartitionSession } from './partition-session.ts'
 import type { LoadedFile } from './run-file.ts'
+import { isInWindow, isOfCohort, type Scope } from './scope.ts'
 
 const ITEMS_PER_READ = 20_000
 const COMMIT_ROWS = 500
@@ -27,6 +28,9 @@ export type KeyedFileDeps = {
   readonly options: AdapterContext['options']
   readonly judge: Judge
   readonly readTable: ReadTable
+  readonly force: boolean
+  readonly scope: Scope | null
+  readonly takeEntity: () => boolean
 }
 
 /** Resolvable entities that are to be compared, in key order. An identity that was taken away leaves nothing to match by. */
@@ -38,9 +42,10 @@ async function* wantedItems(
   const { store } = session.deps
   const { adapter } = deps
   for (const { cohort } of await store.partitionStats(adapter.id, deps.judge)) {
-    if (cohort === UNRESOLVED_COHORT) continue
+    if (cohort === UNRESOLVED_COHORT || !isOfCohort(deps.scope, cohort)) continue
     const query = { source: adapter.id, cohort, select, notAttemptedSince: session.checkpoint.passStartedAt, limit: null }
-    for await (const item of store.workItems(query, deps.judge)) if (item.identity !== null) yield item
+    for await (const item of store.workItems(query, deps.judge))
+      if (item.identity !== null && isInWindow(deps.scope, item, adapter)) yield item
   }
 }
 
@@ -95,8 +100,11 @@ export async function compareKeyed(
     }
   }
   let items: WorkItem[] = []
-  for await (const item of wantedItems(session, deps, 'all')) {
+  // The rest of the file is left alone; of a part what is due is compared, unless it was asked for by its date.
+  const select = deps.scope === null || deps.scope.window !== null || deps.force ? 'all' : 'due'
+  for await (const item of wantedItems(session, deps, select)) {
     if (!session.isWorking) return
+    if (!deps.takeEntity()) break
     items.push(item)
     if (items.length >= ITEMS_PER_READ) {
       await settle(items)

@@ -13,11 +13,13 @@ import type { FollowUpRule } from './commit-batch.ts'
 import { DEFAULT_RULE, type IdentityRule } from './identity.ts'
 import { PartitionSession, type SessionDeps } from './partition-session.ts'
 import type { Ending } from './partition-state.ts'
+import { notePass } from './pass-backoff.ts'
 import type { PlanPolicy } from './plan.ts'
 import { feedFactName, runFeed } from './run-feed.ts'
 import { type FileFact, fileFactName, type LoadedFile, runFile } from './run-file.ts'
 import { runItems } from './run-items.ts'
 import type { ReadTable } from './run-keyed-file.ts'
+import type { Scope } from './scope.ts'
 import type { FeedFact } from './strategy-cost.ts'
 
 /** A source as the run knows it: adapter, client and policy, resolved from the config by the composition root. */
@@ -58,6 +60,8 @@ export type PartitionRunDeps = Omit<SessionDeps, 'adapter' | 'followUps' | 'cade
   readonly ids: Ids
   readonly files: FileAccess
   readonly force: boolean
+  /** The part of the source that a pass over all of it is for; null: all. */
+  readonly scope: Scope | null
   readonly takeEntity: () => boolean
   /** Gives entities that came in with a file their cohorts. */
   readonly assign: () => Promise<void>
@@ -111,6 +115,8 @@ async function work(
         judge: judgeOf(),
         fact: await fact<FileFact>(deps.store, fileFactName(adapter.id)),
         force: deps.force,
+        scope: deps.scope,
+        takeEntity: deps.takeEntity,
         load: async (path, now) => {
           const file = adapter.file!
           if (!('loader' in file)) throw new Error(`${adapter.id} has no loader`)
@@ -135,6 +141,8 @@ async function work(
         knownSince: planned.provesSince,
         fact: await fact<FeedFact>(deps.store, feedFactName(adapter.id)),
         rule: ruleOf(source),
+        scope: deps.scope,
+        takeEntity: deps.takeEntity,
       })
     }
     default:
@@ -222,6 +230,8 @@ export async function runPartition(
     quotaWaitMs,
     durationMs: clock.now() - startedAt,
   }
+  // A refused credential waits for nothing but another one.
+  if (whole && report.code !== 'credentials') await notePass(store, planned.partition, report, clock.now())
   deps.emit({ kind: 'partition_finished', report })
   return report
 }

@@ -11,13 +11,16 @@ import { createPlacer } from './cohort.ts'
 import { addCounts } from './commit-batch.ts'
 import { sourceFreshness } from './coverage.ts'
 import { DEFAULT_RULE, ruleText } from './identity.ts'
+import { refuseUnknownCohorts } from './known-cohorts.ts'
+import { passBackoffs } from './pass-backoff.ts'
 import { type PlanSource, planRefresh, requestFor } from './plan.ts'
 import { feedFactName } from './run-feed.ts'
 import { type PartitionRunDeps, type RunSource, runPartition } from './run-partition.ts'
 import { emptyReport, schedule } from './schedule.ts'
+import { scopeOf } from './scope.ts'
 import type { FeedFact } from './strategy-cost.ts'
 
-export type RunDeps = Omit<PartitionRunDeps, 'force' | 'takeEntity' | 'assign' | 'runId' | 'onDiscovered'> & {
+export type RunDeps = Omit<PartitionRunDeps, 'force' | 'scope' | 'takeEntity' | 'assign' | 'runId' | 'onDiscovered'> & {
   readonly sources: readonly RunSource[]
   readonly maxParallelPartitions: number
 }
@@ -46,6 +49,7 @@ async function gather(deps: Pick<RunDeps, 'store' | 'clock'>, source: RunSource)
     checkpoints: await store.checkpoints(adapter.id),
     quota,
     downUntil: await source.downUntil(),
+    passBackoffs: await passBackoffs(store, adapter.id, now),
     feedFact: stored === null ? null : (stored.value as unknown as FeedFact),
   }
 }
@@ -59,6 +63,7 @@ export async function makePlan(
   if (assign) await assignCohorts(deps, deps.sources)
   const sources: PlanSource[] = []
   for (const source of deps.sources) sources.push(await gather(deps, source))
+  refuseUnknownCohorts(sources, request)
   return planRefresh({ now: deps.clock.now(), request, sources })
 }
 
@@ -144,6 +149,7 @@ export async function runRefresh(
         ...deps,
         runId,
         force: requestFor(source.adapter, request).force,
+        scope: scopeOf(part.source, request),
         takeEntity: () => entitiesLeft[counted]-- > 0,
         assign,
         onDiscovered,

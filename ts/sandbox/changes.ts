@@ -2,9 +2,11 @@
 import type { JsonObject, JsonValue } from '../model/json.ts'
 import { type EpochMs, toIso } from '../model/time.ts'
 import { dayText } from './world/awards.ts'
+import { edgarWorld, nameAt } from './world/edgar-world.ts'
 import type { Step } from './world/evolution.ts'
 import { fecWorld } from './world/fec-world.ts'
 import { peopleWorld } from './world/people-world.ts'
+import { registryWorld } from './world/registry-world.ts'
 import type { World } from './world/world.ts'
 
 /** Member of a state -> name and value of the provider's field. */
@@ -129,11 +131,47 @@ function fecChanges(world: World, since: EpochMs, until: EpochMs): WorldChange[]
   })
 }
 
+const REGISTRATION_ENTRY: Names = {
+  name: ['name', (text: string) => text],
+  inactive: ['inactive', (value: boolean) => value],
+  status: ['current_status', (text: string) => text],
+  dissolvedOn: ['dissolution_date', (day: number | null) => (day === null ? null : dayText(day))],
+  street: ['registered_address', (text: string) => text],
+  officers: ['officers', (list: readonly object[]) => list.length],
+  owners: ['owners', (list: readonly object[]) => list.length],
+}
+
+function registryChanges(world: World, since: EpochMs, until: EpochMs): WorldChange[] {
+  const registry = world.part(registryWorld)
+  return registry.registrations.flatMap(({ index, jurisdiction, number }) =>
+    changed(`${jurisdiction}/${number}`, registry.evolution.steps(index, since, until), REGISTRATION_ENTRY),
+  )
+}
+
+/** What a filer filed, and the name that it took. */
+function edgarChanges(world: World, since: EpochMs, until: EpochMs): WorldChange[] {
+  return world.part(edgarWorld).all.flatMap((filer): WorldChange[] => {
+    const filed = filer.filings.filter(({ at }) => at <= until)
+    const before = filed.filter(({ at }) => at <= since).length
+    const last = filed.at(-1)
+    if (last === undefined || filed.length === before) return []
+    if (before === 0) return [{ key: filer.cik, kind: 'appeared', at: toIso(filed[0]!.at), fields: [] }]
+    const [oldName, newName] = [nameAt(filer, since), nameAt(filer, until)]
+    const fields = [
+      { field: 'filings', old: before, new: filed.length },
+      ...(oldName === newName ? [] : [{ field: 'name', old: oldName, new: newName }]),
+    ]
+    return [{ key: filer.cik, kind: 'changed', at: toIso(last.at), fields }]
+  })
+}
+
 /** By source; each compares what is served at `since` with what is served at `until`. */
 export const CHANGES_BY_SOURCE: Readonly<Record<string, (world: World, since: EpochMs, until: EpochMs) => WorldChange[]>> = {
   usaspending: usaspendingChanges,
   sam_gov: samChanges,
   sbir_gov: sbirChanges,
+  edgar: edgarChanges,
+  opencorporates: registryChanges,
   orcid: peopleChanges(RESEARCHER, false),
   openalex: peopleChanges(AUTHOR, true),
   openfec: fecChanges,

@@ -42,6 +42,8 @@ def home(tmp_path_factory):
         "ENRICHMENT__ENRICHMENT__SBIR_GOV__OTHER_URLS__FILES": f"{url}/sbir_files",
         "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__COHORT__SIZE": "50",
         "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS": AMPLE,
+        # It shares that quota, and must state the same.
+        "ENRICHMENT__ENRICHMENT_REFRESH__SAM_EXCLUSIONS__QUOTAS": AMPLE,
     }
     try:
         wait_for(lambda: get(f"{url}/_admin/clock"), sandbox)

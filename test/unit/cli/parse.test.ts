@@ -213,3 +213,21 @@ describe('every command', () => {
     },
   )
 })
+
+describe('--set', () => {
+  it('without a value is a usage error that does not repeat what was written', async () => {
+    const { GLOBAL_OPTIONS } = await import('../../../ts/cli/globals.ts')
+    const parsed = GLOBAL_OPTIONS.set.schema.safeParse(['hunter2'])
+    expect(parsed.success).toBe(false)
+    expect(JSON.stringify(parsed.error?.issues)).toContain('path=value')
+    expect(JSON.stringify(parsed.error?.issues)).not.toMatch(/hunter2|must/)
+  })
+
+  it('of a credential is not kept with the command', async () => {
+    const { withoutCredentials } = await import('../../../ts/cli/context.ts')
+    const line = 'refresh --set enrichment.sam_gov.credentials.api_key.loopback_value=hunter2 --limit 5'
+    expect(withoutCredentials(line)).toBe(
+      'refresh --set enrichment.sam_gov.credentials.api_key.loopback_value=[redacted] --limit 5',
+    )
+  })
+})

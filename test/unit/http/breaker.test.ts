@@ -53,6 +53,28 @@ test('it opens after consecutive failures only', async () => {
   expect(await one.look()).toMatchObject({ kind: 'refused', cause: 'failures', until: clock.now() + 30_000, reason: 'HTTP 503' })
 })
 
+test('failures in a row count over runs and processes, however few each of them sees', async () => {
+  for (const holder of ['run 1', 'run 2']) {
+    const one = breaker(holder)
+    await admitted(one)
+    await fail(one, 1)
+    expect(await one.look(), holder).toBeNull()
+  }
+  const last = breaker('run 3')
+  await admitted(last)
+  await fail(last, 1)
+  expect(await last.look()).toMatchObject({ kind: 'refused', cause: 'failures' })
+})
+
+test('a success of any run ends the row', async () => {
+  await fail(breaker('run 1'), 2)
+  const two = breaker('run 2')
+  await two.settle(await admitted(two), fine)
+  const three = breaker('run 3')
+  await fail(three, 2)
+  expect(await three.look()).toBeNull()
+})
+
 test('what is undecided neither counts nor resets', async () => {
   const one = breaker()
   await fail(one, 2)

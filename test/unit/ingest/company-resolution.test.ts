@@ -46,6 +46,9 @@ function storedOf(companies: readonly Known[]): ReadonlyMap<string, readonly Sto
       uei: uei ?? null,
       mainDuns: duns[0] ?? null,
       duns: new FewStrings(duns),
+      name: null,
+      domain: null,
+      dated: 0,
       nameKeys: new FewStrings(names),
     }
     const identifiers = new Set([

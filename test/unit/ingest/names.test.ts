@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { domainOf } from '../../../ts/ingest/domains.ts'
 import { normalizeCompanyName, normalizePersonName } from '../../../ts/adapters/shared/names.ts'
+import { domainOf } from '../../../ts/ingest/domains.ts'
 
 describe('normalizeCompanyName', () => {
   it.each([

@@ -197,7 +197,9 @@ describe('what is worked on', () => {
     expect(plan(withFeed, { window }).partitions).toMatchObject([
       { cohort: 'change_feed', strategy: 'feed', window, provesSince: null, calls: 3 },
     ])
-    expect(summary(plan(withFeed, { window, cohorts: ['a'] }))).toEqual([['a', 'batch', 3]])
+    // A cohort chooses among what changed there; a partition that is named is asked about by itself, by its entities' dates.
+    expect(summary(plan(withFeed, { window, cohorts: ['a'] }))).toEqual([['change_feed', 'feed', 3]])
+    expect(summary(plan(withFeed, { window, partitions: [`${SOURCE}:a`] }))).toEqual([['a', 'batch', 3]])
   })
 
   test('a file settles everything with one call, and is fetched once even when nothing was ever loaded', () => {
@@ -423,6 +425,28 @@ describe('the finding of identities', () => {
     }
     expect(planned(0)).toMatchObject({ sources: [{ calls: 0, etaMs: 0 }], partitions: [{ cohort: 'a', calls: 0 }] })
     expect(planned(2.5)).toMatchObject({ sources: [{ calls: 18 }] })
+  })
+})
+
+describe('a quota that two sources share', () => {
+  const shared = { ...dayRule(1_000), quotaPartition: 'one_key' }
+  const rows = [{ cohort: 'a', population: 6_000, due: 6_000 }]
+  const two = (enabled: boolean): readonly PlanSource[] => [
+    source(fakeAdapter(['lookup']), rows, { policy: { rules: [shared], slaMs: 10 * DAY_MS } }),
+    source({ ...fakeAdapter(['lookup']), id: 'other' }, rows, { policy: { rules: [shared], slaMs: 10 * DAY_MS, enabled } }),
+  ]
+
+  test('is judged by what both take of it', () => {
+    for (const { feasibility } of plan(two(true)).sources) {
+      expect(feasibility).toMatchObject({ feasible: false, utilisation: 1.2 })
+      expect(feasibility.repair).toBe(
+        "needs an SLA of 15d, or a quota of 1200 calls a day, or 2 records a call (the quota is shared: 600 of its calls a day are others')",
+      )
+    }
+  })
+
+  test('belongs to the one that is switched on', () => {
+    expect(plan(two(false)).sources[0]!.feasibility).toMatchObject({ feasible: true, utilisation: 0.6 })
   })
 })
 

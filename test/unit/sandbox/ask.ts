@@ -23,7 +23,8 @@ export function askerOf(
   const context = { now: sandbox.clock.now(), options: adapter.options.parse(options) }
 
   async function ask(request: RequestSpec): Promise<{ view: ResponseView; classified: Classified }> {
-    const url = new URL(`http://sandbox.test/${adapter.id}${request.path}`)
+    const prefix = request.base === undefined ? adapter.id : `${adapter.id}_${request.base}`
+    const url = new URL(`http://sandbox.test/${prefix}${request.path}`)
     for (const [name, value] of request.query ?? []) url.searchParams.append(name, value)
     const { response, departed } = await sandbox.answer(
       new Request(url, {

@@ -76,9 +76,26 @@ describe('the patents of the sandbox', () => {
     expect(await send({ q: 'applicationNumberText:(1)' }, {})).toMatchObject({ status: 403, body: { error: 'Forbidden' } })
     expect(await send({ q: 'inventionTitle:(x' })).toMatchObject({ status: 400 })
     expect(await send({ pagination: { offset: 9_990, limit: 25 } })).toMatchObject({ status: 400 })
-    const all = [...patents.all(now)].length
-    const big = await send({ pagination: { offset: 0, limit: all } })
-    expect(big.status).toBe(JSON.stringify(big.body).length > 1_000 ? 200 : 413)
+  })
+
+  it('are refused with 413 beyond 6 MB, which is invalid for the whole and right for a part', async () => {
+    const large = createSandbox(
+      { seed: 7, companies: 4_000, awards: 50 },
+      { now: () => 0, monotonic: () => (ms += 1_000) },
+      'http://sandbox.test',
+    )
+    const ask = (limit: number) =>
+      askerOf(large, usptoOdp, KEY).ask({
+        method: 'POST',
+        path: '/api/v1/patent/applications/search',
+        json: { pagination: { offset: 0, limit } },
+        label: 'applications.batch',
+      })
+    expect([...large.world.part(patentWorld).all(now)].length).toBeGreaterThan(4_500)
+    const whole = await ask(4_500)
+    expect(whole.view).toMatchObject({ status: 413, json: { code: '413' } })
+    expect(whole.classified.class).toBe('invalid_request')
+    expect((await ask(20)).classified.class).toBe('ok')
   })
 
   it('are asked for one request at a time', async () => {
@@ -143,8 +160,21 @@ describe('the patents of the sandbox', () => {
     expect(wrong / accepted).toBeLessThan(0.05)
   })
 
-  it('count pages as the Office does', async () => {
-    const view = (await asker.ask(usptoOdp.feed!.request({ from: 0, to: 1 }, '2020-01-01', null, asker.context))).view
-    expect(searchPage(view).total).toBeGreaterThanOrEqual(0)
+  it('come page by page, each once', async () => {
+    const day = '2024-01-01'
+    const window = { from: 0, to: now }
+    const ranges = { field: 'applicationMetaData.filingDate', valueFrom: '2012-01-01', valueTo: day }
+    const expected = [...patents.all(now)].filter(({ filed }) => filed * DAY <= Date.UTC(2024, 0, 1)).map(({ number }) => number)
+    const seen: string[] = []
+    for (let cursor: string | null = '0'; cursor !== null; ) {
+      const request = usptoOdp.feed!.request(window, day, cursor, asker.context)
+      const { view } = await asker.ask({ ...request, json: { ...(request.json as JsonObject), rangeFilters: [ranges] } })
+      expect(searchPage(view).total).toBe(expected.length)
+      const page = usptoOdp.feed!.parse(view, day, cursor, asker.context)
+      seen.push(...page.items.map(({ providerKey }) => providerKey))
+      cursor = page.next
+    }
+    expect(expected.length).toBeGreaterThan(300)
+    expect(seen).toEqual([...expected].sort())
   })
 })

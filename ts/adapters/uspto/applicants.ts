@@ -51,6 +51,10 @@ function page(entity: Entity, offset: number): RequestSpec {
 /** A stable key for an applicant: the name without its form, and the state where it says one. */
 type Applicant = { readonly key: string; readonly state: string | null; readonly names: Set<string>; readonly rows: JsonObject[] }
 
+function keyOf({ key, state }: Applicant): string {
+  return state === null ? key : `${key}|${state}`
+}
+
 function applicantsIn(rows: readonly JsonObject[], name: string): readonly Applicant[] {
   const found = new Map<string, Applicant>()
   for (const row of rows) {
@@ -122,7 +126,7 @@ export const applicants: ResolveCapability = {
     const found = applicantsIn(allRows(views), name).map((applicant) => ({ applicant, ...confidenceOf(applicant, target) }))
     if (found.length === 0) return { candidates: [], reason: 'the Office knows no applicant of that name' }
     const candidates: Candidate[] = found.map(({ applicant, method, confidence }) => ({
-      providerKey: applicant.state === null ? applicant.key : `${applicant.key}|${applicant.state}`,
+      providerKey: keyOf(applicant),
       method,
       confidence,
       evidence: {
@@ -131,7 +135,9 @@ export const applicants: ResolveCapability = {
         applications: applicant.rows.length,
       },
     }))
-    const sure = found.filter(({ confidence }) => confidence >= DISCOVER_FROM)
+    // Computed or decided by a person: what the engine hands in as the key is known to be ours.
+    const isOurs = (key: string): boolean => target.providerKey === key
+    const sure = found.filter(({ applicant, confidence }) => confidence >= DISCOVER_FROM || isOurs(keyOf(applicant)))
     const patents = sure.flatMap(({ applicant }) => applicant.rows.map((row) => patentOf(row, target)))
     const byKey = new Map(patents.filter((patent) => patent !== null).map((patent) => [patent.key, patent]))
     return { candidates, discovered: [...byKey.values()] }

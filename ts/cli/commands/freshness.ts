@@ -8,6 +8,7 @@ import type { CliContext } from '../context.ts'
 import { instant, number, percent } from '../format.ts'
 import { sourceOption, sourcesOrAll } from '../selection.ts'
 import { type Column, formatTable } from '../table.ts'
+import { noteWaiting, waitingPasses } from './partitions.ts'
 
 export const freshness = defineCommand({
   name: 'freshness',
@@ -48,6 +49,7 @@ export const freshness = defineCommand({
     }))
     const document = { at: toIso(engine.clock.now()), sources: rows.map(sourceDocument), alerts }
     await context.show(document, () => freshnessText(rows, args.by === 'cohort', context))
+    noteWaiting(context, await waitingPasses(engine, sources))
     for (const alert of alerts) context.note(`alert: ${alert.message}`)
     if (off.length > 0) context.note(`switched off: ${off.join(', ')} (shown when named with --source)`)
     return failUnder !== undefined && below.length > 0 ? 1 : 0

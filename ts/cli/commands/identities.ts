@@ -1,3 +1,4 @@
+import type { Config } from '../../config/schema.ts'
 import type { Identity } from '../../model/entity.ts'
 import { EngineError } from '../../model/errors.ts'
 import type { EntityRef, SourceId } from '../../model/keys.ts'
@@ -148,6 +149,7 @@ export const identitiesSet = defineCommand({
   async handler(context, args) {
     const { config } = await context.config()
     const source = configuredSource(config, knownSource(args.source, { config }))
+    await refuseBadKey(config, source, args['provider-key'])
     const engine = await context.engine()
     const entity = await findEntity(engine.store, args.entity)
     const identity: Identity = {
@@ -196,6 +198,17 @@ export const identitiesClear = defineCommand({
     )
   },
 })
+
+/** A key that would break the source's requests, or mean another record there, is refused before anything is stored. */
+async function refuseBadKey(config: Config, source: SourceId, key: string): Promise<void> {
+  const { ADAPTERS } = await import('../../adapters/registry.ts')
+  const adapter = ADAPTERS.find(({ id }) => id === config.enrichment[source]?.adapter)
+  const problem = adapter?.providerKeyProblem?.(key) ?? null
+  if (problem === null) return
+  throw new EngineError('usage', 'bad_provider_key', `--provider-key is no key of ${source}: ${problem}`, {
+    hint: 'give the key as `identities show` or the source itself writes it',
+  })
+}
 
 /** A decision of today must not wait for the cadence. False when the entity has no ledger row at the source yet. */
 async function makeDue({ store, clock }: EngineHandle, source: SourceId, entity: EntityRef, reason: string): Promise<boolean> {

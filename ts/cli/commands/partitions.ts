@@ -1,13 +1,14 @@
 import { didYouMean } from '../../config/suggest.ts'
 import type { Checkpoint } from '../../model/checkpoint.ts'
 import { EngineError } from '../../model/errors.ts'
-import { partitionKey } from '../../model/keys.ts'
+import { type PartitionKey, partitionKey, type SourceId } from '../../model/keys.ts'
 import { toIso, toIsoOrNull } from '../../model/time.ts'
+import { backoffText, type PassBackoff, passBackoffs } from '../../refresh/pass-backoff.ts'
 import type { PartitionStats } from '../../stores/store.ts'
 import { defineCommand, flag } from '../command.ts'
 import type { CliContext } from '../context.ts'
 import type { EngineHandle } from '../engine.ts'
-import { instant, number, plural } from '../format.ts'
+import { instant, number, plainText, plural } from '../format.ts'
 import { PROGRAM } from '../help.ts'
 import { judgeOf } from '../judge.ts'
 import { sourceOption, sourcesOrAll } from '../selection.ts'
@@ -35,11 +36,38 @@ export const partitions = defineCommand({
     const rows: Row[] = []
     for (const source of sources) rows.push(...(await partitionRows(engine, source)))
     const shown = rows.filter((row) => (!args.due || row.due > 0) && (!args.stale || row.stale > 0))
-    const document = { at: toIso(now), partitions: shown.map(rowDocument) }
+    const waiting = await waitingPasses(engine, sources)
+    const document = {
+      at: toIso(now),
+      partitions: shown.map(rowDocument),
+      waiting_passes: waiting.map(({ partition, failures, failedAt, nextAttemptAt, reason }) => ({
+        partition,
+        failures,
+        failed_at: toIso(failedAt),
+        next_attempt_at: toIso(nextAttemptAt),
+        reason,
+      })),
+    }
     await context.show(document, () => partitionsText(shown, context))
+    noteWaiting(context, waiting)
     if (rows.length === 0) context.note('There are no partitions yet. After `ingest`, `plan` or `refresh` places the entities.')
   },
 })
+
+type WaitingPass = PassBackoff & { readonly partition: PartitionKey }
+
+/** Passes over whole sources that failed and wait; entities that wait are counted with their cohorts. */
+export async function waitingPasses(engine: EngineHandle, sources: readonly SourceId[]): Promise<readonly WaitingPass[]> {
+  const waiting: WaitingPass[] = []
+  for (const source of sources)
+    for (const [cohort, backoff] of await passBackoffs(engine.store, source, engine.clock.now()))
+      waiting.push({ ...backoff, partition: partitionKey(source, cohort) })
+  return waiting
+}
+
+export function noteWaiting(context: CliContext, waiting: readonly WaitingPass[]): void {
+  for (const { partition, ...backoff } of waiting) context.note(plainText(backoffText(partition, backoff)))
+}
 
 async function partitionRows(engine: EngineHandle, source: string): Promise<readonly Row[]> {
   const { store, clock } = engine

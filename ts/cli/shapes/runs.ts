@@ -131,6 +131,17 @@ export const partitionsShape = z.strictObject({
       leased: z.boolean().describe('A process works on it now'),
     }),
   ),
+  waiting_passes: z
+    .array(
+      z.strictObject({
+        partition: partitionKey,
+        failures: howMany.describe('In a row'),
+        failed_at: instant,
+        next_attempt_at: instant,
+        reason: z.string(),
+      }),
+    )
+    .describe('Bulk files and change feeds that failed and are not tried again before `next_attempt_at`'),
 })
 
 export const freshnessShape = z.strictObject({

@@ -6,10 +6,14 @@ import { clearbitDialect } from './clearbit.ts'
 import type { Dialect } from './dialect.ts'
 import { dlaCageDialect } from './dla-cage.ts'
 import { dnsDialect } from './dns.ts'
+import { edgarDialect, edgarEftsDialect, edgarWwwDialect } from './edgar.ts'
 import { geoipDialect } from './geoip.ts'
+import { nihDialect } from './nih.ts'
 import { openalexDialect } from './openalex.ts'
+import { opencorporatesDialect } from './opencorporates.ts'
 import { openfecDialect } from './openfec.ts'
 import { orcidDialect } from './orcid.ts'
+import { patentsviewDialect } from './patentsview.ts'
 import { pdlDialect } from './people-data-labs.ts'
 import { samExclusionsDialect } from './sam-exclusions.ts'
 import { samGovDialect } from './sam-gov.ts'
@@ -23,7 +27,13 @@ export const DIALECTS: readonly Dialect[] = [
   samExclusionsDialect,
   sbirGovDialect,
   sbirFilesDialect,
+  nihDialect,
+  patentsviewDialect,
   usptoOdpDialect,
+  opencorporatesDialect,
+  edgarDialect,
+  edgarWwwDialect,
+  edgarEftsDialect,
   dlaCageDialect,
   orcidDialect,
   openalexDialect,

@@ -15,6 +15,7 @@ import { Connection, SYNC_WAIT_MS } from './connection.ts'
 import { APPLICATION_ID, createStateFile, ensureDirectory, lookAt, storeMissing } from './file.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
 import { MIGRATIONS, type Migration, migrate, refusal, schemaVersion } from './migrate.ts'
+import { missingPart } from './schema-check.ts'
 import { isBusy, isUnreadable, storeUnreadable, translate } from './sqlite-errors.ts'
 import { createStore } from './store-of.ts'
 
@@ -133,9 +134,12 @@ function inspect(path: string, migrations: readonly Migration[], readOnly: boole
         hint: 'Point state.path (or --state) to another file.',
       })
     }
-    const refused = refusal(path, schemaVersion({ get: <Row>(sql: string) => get<Row>(sql) }), migrations, readOnly)
+    const version = schemaVersion({ get: <Row>(sql: string) => get<Row>(sql) })
+    const refused = refusal(path, version, migrations, readOnly)
     if (refused !== null) throw refused
     checkStructure(database, path)
+    const missing = missingPart(database, version, migrations)
+    if (missing !== null) throw storeUnreadable(path, `it lacks the ${missing} of its schema ${version}`)
   } finally {
     database.close()
   }

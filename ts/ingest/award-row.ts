@@ -86,7 +86,7 @@ export function readAwardRow(raw: RawRow, warn: Warn): AwardFacts | Problem {
     }
   }
   const fields: AwardFields = {
-    title: cleanText(raw.title),
+    title: cleanAddress(raw.title),
     agency: cleanText(raw.agency),
     branch: cleanText(raw.branch),
     phase: cleanText(raw.phase),

@@ -50,7 +50,7 @@ export function cleanIdentifier(raw: string | undefined): string | null {
   return orNull(cleanText(raw))
 }
 
-/** Like `cleanText`, for cells that people write telephone numbers into: those are taken out too. */
+/** Like `cleanText`, for cells that people write telephone numbers into (addresses, names, titles): those are taken out too. */
 export function cleanAddress(raw: string | undefined): string | null {
   const text = cleanText(raw)
   return text === null ? null : fold(text.replace(WRITTEN_PHONE, ' '))

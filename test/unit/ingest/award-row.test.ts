@@ -132,9 +132,10 @@ describe('readAwardRow', () => {
     )
   })
 
-  it('takes telephone numbers and e-mail addresses out of addresses and names, and takes them for no value', () => {
+  it('takes telephone numbers and e-mail addresses out of addresses, names and titles, and takes them for no value', () => {
     const read = facts(
       award({
+        'Award Title': 'Call me 555-010-0103 or jane@acme.com about sensors',
         Address1: '1 Main St, tel. (555) 010-0100',
         Address2: '555-010-0101',
         'PI Name': 'Jane Doe 555.010.0102 jane@acme.com',
@@ -143,6 +144,7 @@ describe('readAwardRow', () => {
     )
     expect(read.company.fields).toMatchObject({ address1: '1 Main St, tel.', address2: null, zip: '45402-1234' })
     expect(read.fields.pi_name).toBe('Jane Doe')
+    expect(read.fields.title).toBe('Call me or about sensors')
     for (const column of ['Award Amount', 'Award Year', 'Proposal Award Date'])
       expect(problem({ [column]: 'pat@acme.com' })).toContain('is no')
   })

@@ -13,6 +13,7 @@ import type { Window } from '../../model/window.ts'
 import type { Answer, FeedCapability, FeedItem, Target } from '../adapter.ts'
 import { badCursor } from '../shared/cursor.ts'
 import { toUsDate } from '../shared/dates.ts'
+import { MalformedAnswer } from '../shared/malformed.ts'
 import { US_STATE_CODES } from '../shared/us-states.ts'
 import { answerOf, entitiesPage, entitiesRequest, PAGE_ROWS, rowsByUei, ueiOf } from './entities.ts'
 import { eftOfRow } from './registration.ts'
@@ -62,8 +63,10 @@ function feedParse(
   }
   // Rows of one UEI on one page are one item: its registrations are updated together.
   const items = [...rowsByUei(rows)].map(([uei, list]) => ({ providerKey: uei, aliases: [`uei:${uei}`], row: { rows: list } }))
-  const reachable = Math.min(total, MAX_ROWS)
-  const more = rows.length > 0 && (page + 1) * PAGE_ROWS < reachable
+  // A state of its own with more than can be paged through: what lies beyond must not be lost without a word.
+  if (total > MAX_ROWS)
+    throw new MalformedAnswer(`${total} entities were updated in ${slice}, of which only ${MAX_ROWS} can be read`)
+  const more = rows.length > 0 && (page + 1) * PAGE_ROWS < total
   return { items, next: more ? String(page + 1) : null }
 }
 

@@ -316,6 +316,9 @@ def wait_for_end(deployment: Deployment, began: float) -> float:
         return not any(is_alive(pid) for pid in (deployment.started.pid, *deployment.known_pids))
 
     wait_until(is_over, timeout_s=90, what="everything to end")
+    # It may have ended between the poll and the look at the others: its exit code is asked for once more.
+    if deployment.started.process is not None:
+        deployment.started.process.wait(timeout=10)
     return time.monotonic() - began
 
 

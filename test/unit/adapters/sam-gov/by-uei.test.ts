@@ -226,11 +226,12 @@ describe('the feed', () => {
     expect(feed.answer(items([row('AAAAAAAAAA10', '0001')])[0]!, company, CONTEXT)).toMatchObject({ kind: 'skipped' })
   })
 
-  it('ends at an empty page and at what can be reached', () => {
+  it('ends at an empty page and at the last row, and refuses a part of which not all can be reached', () => {
     expect(feed.parse(view(46, []), '2026-11-20', '2', CONTEXT).next).toBeNull()
     const full = Array.from({ length: 10 }, (_, i) => row(`AAAAAAAAAA${10 + i}`))
-    expect(feed.parse(view(12_000, full), '2026-11-20/CA', '998', CONTEXT).next).toBe('999')
-    expect(feed.parse(view(12_000, full), '2026-11-20/CA', '999', CONTEXT).next).toBeNull()
+    expect(feed.parse(view(10_000, full), '2026-11-20/CA', '998', CONTEXT).next).toBe('999')
+    expect(feed.parse(view(10_000, full), '2026-11-20/CA', '999', CONTEXT).next).toBeNull()
+    expect(() => feed.parse(view(12_000, full), '2026-11-20/CA', '0', CONTEXT)).toThrow(/12000 .*only 10000/)
   })
 
   it('refuses slices and places that it never wrote', () => {

@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { keepHeapSmall } from '../ts/runtime/heap.js'
 import { runApart } from './support/child.ts'
 import { startLoopback } from './support/loopback.ts'
 import { atMost, type ResultRow } from './support/row.ts'
@@ -65,6 +66,8 @@ export async function benchMemory(entities = 1_000_000, limit = 20_000): Promise
 
 if (import.meta.main) {
   const [command, directory, ...rest] = process.argv.slice(2)
+  // As the command line does it.
+  keepHeapSmall()
   if (command === 'populate') {
     await populate(directory!, Number(rest[0]))
     console.log('null')

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Pool } from 'undici'
 import type { JsonObject } from '../ts/model/json.ts'
 import { payloadHash } from '../ts/refresh/canonical.ts'
+import { keepHeapSmall } from '../ts/runtime/heap.js'
 import { runApart } from './support/child.ts'
 import { startLoopback } from './support/loopback.ts'
 import { itemId } from './support/payload.ts'
@@ -149,11 +150,14 @@ export async function benchLists(items = 100_000, rounds = 3): Promise<readonly 
   for (const [kind, size, parallel] of [
     ['batch', 100, 8],
     ['batch', 1000, 4],
-    ['feed', 100, 1],
-    ['feed', 1000, 1],
+    ['feed', 100, 4],
+    ['feed', 1000, 4],
   ] as const) {
     const all = await repeat(rounds, [kind, String(items), String(parallel), String(size)])
-    const name = kind === 'batch' ? `batches of ${size}, ${parallel} at once` : `feed, pages of ${size}, one after another`
+    const name =
+      kind === 'batch'
+        ? `batches of ${size}, ${parallel} at once`
+        : `feed, pages of ${size}, asked for one after another, ${parallel} without a commit`
     rows.push(
       ...summarize(
         all,
@@ -168,6 +172,8 @@ export async function benchLists(items = 100_000, rounds = 3): Promise<readonly 
 
 if (import.meta.main) {
   const [kind, items, parallel, size] = process.argv.slice(2)
+  // As the command line does it.
+  keepHeapSmall()
   const rows = Number(items)
   const passes =
     kind === 'lookups'

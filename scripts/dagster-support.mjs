@@ -1,7 +1,8 @@
 // Parts of scripts/dagster.mjs: child processes in groups of their own, ports, the little GraphQL that is needed.
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -129,6 +130,28 @@ export async function stopChild(child, { politeMs, hurried }) {
     signalGroup(child, 'SIGKILL')
     await waitFor(() => isGroupGone(child), 5_000)
   }
+}
+
+const MARKER = '# Written by npm run dagster, at each start. Without this line it is yours and is left as it is.'
+
+/**
+ * Which code locations there are: `workspace.yaml` in DAGSTER_HOME, ours when there is none. An existing file that is not ours is
+ * the user's, and then it alone decides: to add ours would define the pipeline twice where it is merged into a location of theirs.
+ */
+export function prepareWorkspace(home, location) {
+  const module = `${location}.definitions`
+  // JSON is YAML.
+  const ours = JSON.stringify({ load_from: [{ python_module: { module_name: module, location_name: location } }] })
+  const file = join(home, 'workspace.yaml')
+  const found = existsSync(file) ? readFileSync(file, 'utf8') : null
+  // Before there was a marker, it was the JSON alone.
+  if (found === null || found.startsWith(MARKER) || found.trim() === ours) {
+    writeFileSync(file, `${MARKER}\n${ours}\n`)
+    return { file, notes: [] }
+  }
+  const notes = [`Using ${file} as it is.`]
+  if (!found.includes(location)) notes.push(`It does not name ${module}, where the pipeline is; to add it: ${ours}`)
+  return { file, notes }
 }
 
 export function isPortFree(host, port) {

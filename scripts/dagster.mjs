@@ -17,6 +17,7 @@ import {
   isAlive,
   isIgnored,
   isPortFree,
+  prepareWorkspace,
   runningRuns,
   sleep,
   startChild,
@@ -75,9 +76,6 @@ function prepareHome() {
   mkdirSync(join(home, 'output'), { recursive: true })
   if (!existsSync(join(home, 'dagster.yaml'))) copyFileSync(join(project, 'dagster.yaml'), join(home, 'dagster.yaml'))
   if (!process.env.DAGSTER_HOME) writeFileSync(join(home, '.gitignore'), '*\n')
-  const workspace = { load_from: [{ python_module: { module_name: 'dagster_project.definitions', location_name: LOCATION } }] }
-  // JSON is YAML.
-  writeFileSync(join(home, 'workspace.yaml'), JSON.stringify(workspace))
   return home
 }
 
@@ -187,6 +185,9 @@ async function main() {
     ...(environment === 'sandbox' ? { ENRICHMENT_DUE_EVERY_S: process.env.ENRICHMENT_DUE_EVERY_S || '60' } : {}),
     ...(moved ? sandboxVariables(options['sandbox-port']) : {}),
   }
+  const { file: workspaceFile, notes } = prepareWorkspace(home, LOCATION)
+  for (const note of notes) say(note)
+  const workspace = ['-w', workspaceFile]
   prepareTables(home, python, env)
 
   const children = { sandbox: null, webserver: null, daemon: null }
@@ -197,7 +198,6 @@ async function main() {
     if (children.sandbox !== null) clockTimer = setInterval(() => keepClock(home, sandboxUrl), 10_000)
     record(home, children)
     if (stopping !== null) return
-    const workspace = ['-w', join(home, 'workspace.yaml')]
     const place = (name) => ({ cwd: project, env, log: log(name) })
     const web = ['-m', 'dagster_webserver', '-h', HOST, '-p', options.port, ...workspace]
     children.webserver = startChild('webserver', python, web, place('webserver'))

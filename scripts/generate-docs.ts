@@ -102,7 +102,7 @@ Files are in \`config/\` (another directory: \`--config-dir\`). What is used is,
 1. \`base.yaml\`, what all environments share;
 2. \`<environment>.yaml\`, named by \`--env\`, else by the variable \`ENRICHMENT_ENV\`, else \`dev\`. There are \`dev\`, \`prod\` and \`sandbox\`;
 3. environment variables \`ENRICHMENT__<PATH>__<LEAF>=value\`: upper case, two underscores between levels, a number for a position in a list: \`ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS__1__LIMIT=10000\`;
-4. flags \`--set path=value\`: \`--set enrichment_refresh.sam_gov.quotas[1].limit=10000\`, and \`--state FILE\`.
+4. flags \`--set path=value\`: \`--set enrichment_refresh.sam_gov.quotas[1].limit=10000\`, \`--state FILE\` and \`--warehouse DIR\`. With \`--state other.sqlite\` alone the warehouse is \`other-warehouse\` beside that file, because a warehouse is the copy of one state.
 
 Maps are merged key by key, lists are replaced as a whole. Values of variables and flags are read as YAML; whole lists and maps are written as JSON. A variable or flag that fits nowhere is a problem, never ignored.
 
@@ -132,7 +132,7 @@ ${ADAPTERS.flatMap(adapterRows).join('\n')}
 - \`sla\` is at least \`cadence\`; \`batch_size\` is at most what a call to the provider may hold; \`retry.base_delay\` is at most \`retry.max_delay\`.
 - A quota that resets each UTC day has \`per: 1d\`, one that resets each UTC month 28 to 31 days; a sliding window is at most a day.
 - Sources with the same \`quota_partition\` have the same quotas.
-- \`clock.source: sandbox\` needs \`clock.sandbox_url\` on loopback, and all sources on loopback too: virtual time would break a real provider's quota.
+- \`clock.source: sandbox\` needs \`clock.sandbox_url\` on loopback, and all enabled sources on loopback too: virtual time would break a real provider's quota.
 - \`status_changes\` name registered sources, two different ones in each rule, and paths that begin with \`$\`.
 `
 }

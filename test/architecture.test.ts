@@ -49,8 +49,12 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   jobs: ['model', 'runtime', 'config', 'adapters', 'http', 'refresh', 'stores'],
   // What the configuration, the adapters and the engine call by a name, for whoever is given one.
   'source-names': ['model', 'config', 'adapters', 'refresh'],
-  wiring: ENGINE,
-  cli: [...ENGINE, 'wiring'],
+  // The parts of the composition root that are decisions of their own.
+  'configured-sources': ['model', 'config', 'adapters', 'http', 'refresh', 'source-names'],
+  'source-check': ['model', 'runtime', 'http', 'refresh'],
+  'data-files': ['model', 'config', 'adapters', 'embedded'],
+  wiring: [...ENGINE, 'configured-sources', 'data-files', 'source-check'],
+  cli: [...ENGINE, 'data-files', 'wiring'],
   api: [...ENGINE, 'wiring'],
   // A sibling of the command line: it shares how results are told (documents, errors, exit codes), not how they are asked for.
   pipes: [

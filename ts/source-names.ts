@@ -14,15 +14,21 @@ import type { IdentitySettings } from './refresh/identity-source.ts'
 type Settings = Pick<Config, 'enrichment' | 'enrichment_refresh'>
 type Policy = Pick<RefreshPolicyConfig, 'identity'>
 
-/** As configured, or the defaults. */
-function identityPolicy(policy: Policy): IdentityPolicyConfig {
-  return policy.identity ?? identitySchema.parse({})
+/** As configured, or the defaults. Where answers say who they are about, the adapter knows from which confidence on they are right. */
+function identityPolicy(policy: Policy, adapter: Pick<SourceAdapter, 'identifies'> = {}): IdentityPolicyConfig {
+  if (policy.identity !== undefined) return policy.identity
+  const { identifies } = adapter
+  if (identifies === undefined) return identitySchema.parse({})
+  const everyOne = identifies.minConfidence === 0
+  return identitySchema.parse({ min_confidence: identifies.minConfidence, ...(everyOne ? { min_margin: 0 } : {}) })
 }
 
 /** The same with durations in milliseconds. They were checked when the config was loaded. */
-export function identitySettings(policy: Policy): IdentitySettings {
-  const { enabled, cadence, sla, min_confidence, min_margin, cohort, max_parallel_requests, coverage_threshold } =
-    identityPolicy(policy)
+export function identitySettings(policy: Policy, adapter: Pick<SourceAdapter, 'identifies'> = {}): IdentitySettings {
+  const { enabled, cadence, sla, min_confidence, min_margin, cohort, max_parallel_requests, coverage_threshold } = identityPolicy(
+    policy,
+    adapter,
+  )
   return {
     enabled,
     cadenceMs: parseDuration(cadence)!,

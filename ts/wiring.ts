@@ -8,37 +8,40 @@ import type { SourceAdapter } from './adapters/adapter.ts'
 import { adapterById } from './adapters/registry.ts'
 import { scaleQuotas } from './config/sandbox-speed.ts'
 import type { Config } from './config/schema.ts'
+import { configuredSources } from './configured-sources.ts'
+import { dataFileProblems } from './data-files.ts'
 import { ipDataProvider } from './embedded/ip-data.ts'
 import { breakerDownUntil } from './http/breaker.ts'
 import { type CallBudget, createCallBudget } from './http/call-budget.ts'
 import { createSourceClient } from './http/pipeline.ts'
-import { quotaRules } from './http/quota.ts'
 import type { SourceClient } from './http/source-client.ts'
+import { virtualTimeRefusal } from './http/virtual-time.ts'
 import { type IngestMapping, type IngestReport, ingestFile, type LoaderId } from './ingest/ingest.ts'
 import { readZipTable } from './ingest/zip-table.ts'
 import { EngineError, messageOf } from './model/errors.ts'
 import type { SourceId } from './model/keys.ts'
 import type { Plan, RefreshRequest } from './model/plan.ts'
-import type { ResponseClass } from './model/response.ts'
 import type { RunReport } from './model/run-report.ts'
-import { type DurationMs, type EpochMs, parseDuration } from './model/time.ts'
-import type { FollowUpRule } from './refresh/commit-batch.ts'
+import { type DurationMs, parseDuration } from './model/time.ts'
 import { type SourceFreshness, sourceFreshness } from './refresh/coverage.ts'
-import { withIdentityFollowUps, withIdentitySource } from './refresh/identity-source.ts'
 import { assignCohorts, makePlan, type RunDeps, runRefresh } from './refresh/run.ts'
 import { type RunEvent, safeEmitter } from './refresh/run-events.ts'
 import type { RunSource } from './refresh/run-partition.ts'
+import { createWaitTeller } from './refresh/run-waits.ts'
 import type { EmbeddedProviders } from './runtime/embedded.ts'
 import { dnsProvider } from './runtime/embedded-dns.ts'
+import { makeRoomFor } from './runtime/heap.js'
 import { type Clock, type CrashPoints, type Ids, type Logger, NO_CRASH_POINTS, type Random } from './runtime/ports.ts'
 import { openSandboxClock } from './runtime/sandbox-clock.ts'
 import { createScrubber, type Scrubber } from './runtime/scrub.ts'
 import { environment, systemClock, systemIds, systemRandom } from './runtime/system.ts'
-import { identitySettings, identitySourceId } from './source-names.ts'
+import { checkSource, type SourceCheck } from './source-check.ts'
 import { openSqliteStore } from './stores/sqlite/open.ts'
 import type { Store } from './stores/store.ts'
 import { checkpointArtifact } from './warehouse/checkpoint-artifact.ts'
-import { type ExportReport, exportWarehouse } from './warehouse/export.ts'
+import type { ExportReport } from './warehouse/export.ts'
+
+export type { SourceCheck } from './source-check.ts'
 
 /** Whatever is left out is the real thing. Tests inject clock, store, adapters and crash points here, and nowhere else. */
 export type EngineOptions = {
@@ -71,19 +74,6 @@ export type IngestCommand = {
   readonly onProgress?: (done: number, total: number | null) => void
 }
 
-export type SourceCheck = {
-  readonly source: SourceId
-  readonly title: string
-  readonly enabled: boolean
-  readonly ok: boolean
-  /** The class of the answer, or why no question was asked. */
-  readonly result: ResponseClass | 'refused'
-  readonly reason: string
-  readonly status: number | null
-  readonly until: EpochMs | null
-  readonly durationMs: DurationMs
-}
-
 export type Engine = {
   readonly config: Config
   readonly store: Store
@@ -113,19 +103,6 @@ const ms = (text: string): DurationMs => parseDuration(text)!
 /** `data/state/x.sqlite` -> `data/state/x.json`. */
 function artifactPath(statePath: string): string {
   return `${statePath.replace(/\.(sqlite3?|db)$/, '')}.json`
-}
-
-function followUpsOf(config: Config, adapter: SourceAdapter, source: SourceId, known: ReadonlySet<SourceId>): FollowUpRule[] {
-  const own = (adapter.followUps ?? []).map((rule) => ({
-    kinds: rule.on,
-    paths: rule.paths,
-    source: rule.source,
-    reason: rule.reason,
-  }))
-  const configured = config.status_changes
-    .filter((rule) => rule.on_source === source)
-    .map((rule) => ({ kinds: rule.event_kinds, paths: rule.paths, source: rule.make_due, reason: `an event at ${source}` }))
-  return [...own, ...configured].filter((rule) => known.has(rule.source))
 }
 
 /** A budget whose limit each run sets anew; clients live longer than a run. */
@@ -184,77 +161,59 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const closers: (() => Promise<void>)[] = []
 
   const embedded = options.embedded ?? { 'ip-data': ipDataProvider(), dns: dnsProvider() }
-  const resolveAdapter = options.adapters ?? adapterById
+  const waits = createWaitTeller(ms(config.run.max_quota_wait), clock)
   const makeClient = (
     source: SourceId,
     adapter: SourceAdapter,
     callBudget: CallBudget,
     state: Pick<Store, 'getState' | 'putState'>,
+    clientLogger: Logger = logger,
   ): SourceClient & { close(): Promise<void> } =>
-    lazyClient(() =>
-      createSourceClient({
-        adapter,
-        source,
-        config: config.enrichment[source]!,
-        policy: config.enrichment_refresh[source]!,
-        http: config.http,
-        run: config.run,
-        store: {
-          acquireQuota: (...args) => store.acquireQuota(...args),
-          releaseQuota: (...args) => store.releaseQuota(...args),
-          refundQuota: (...args) => store.refundQuota(...args),
-          blockQuota: (...args) => store.blockQuota(...args),
-          getState: (name) => state.getState(name),
-          putState: (...args) => state.putState(...args),
-        },
-        clock,
-        random,
-        holder: ids.holder(),
-        env,
-        secrets: scrubber,
-        logger,
-        crashPoints,
-        budget: callBudget,
-        downloadDir,
-        embedded,
-      }),
+    lazyClient(
+      () =>
+        virtualTimeRefusal(config, source) ??
+        createSourceClient({
+          adapter,
+          source,
+          config: config.enrichment[source]!,
+          policy: config.enrichment_refresh[source]!,
+          http: config.http,
+          run: config.run,
+          store: {
+            acquireQuota: async (...args) => waits.onAnswer(source, await store.acquireQuota(...args)),
+            releaseQuota: (...args) => store.releaseQuota(...args),
+            refundQuota: (...args) => store.refundQuota(...args),
+            blockQuota: async (partition, until, reason) => {
+              await store.blockQuota(partition, until, reason)
+              waits.onBlock(source, until, reason)
+            },
+            getState: (name) => state.getState(name),
+            putState: (...args) => state.putState(...args),
+          },
+          clock,
+          random,
+          holder: ids.holder(),
+          env,
+          secrets: scrubber,
+          logger: clientLogger,
+          crashPoints,
+          budget: callBudget,
+          downloadDir,
+          embedded,
+        }),
     )
 
-  const sourceIds: ReadonlySet<SourceId> = new Set(
-    Object.entries(config.enrichment).flatMap(([source, registered]) => {
-      const derived = identitySourceId(source, resolveAdapter(registered.adapter), config.enrichment_refresh[source]!)
-      return derived === null ? [source] : [source, derived]
-    }),
-  )
-  const configured = Object.entries(config.enrichment).flatMap(([source, registered]) => {
-    const policy = config.enrichment_refresh[source]!
-    const adapter = { ...resolveAdapter(registered.adapter), id: source }
-    const own = options.client?.(source) ?? null
-    const made = own === null ? makeClient(source, adapter, budget, store) : null
-    if (made !== null) closers.push(() => made.close())
-    const main: RunSource = {
-      adapter,
-      client: own ?? made!,
-      options: registered.options as RunSource['options'],
-      policy: {
-        enabled: policy.enabled,
-        cadenceMs: ms(policy.cadence),
-        slaMs: ms(policy.sla),
-        windowMs: ms(policy.window),
-        batchSize: policy.batch_size,
-        rules: quotaRules(source, policy),
-        maxParallelRequests: policy.max_parallel_requests,
-        cohortSize: policy.cohort.size,
-        coverageThreshold: policy.coverage_threshold,
-      },
-      followUps: followUpsOf(config, adapter, source, sourceIds),
-      downUntil: () => breakerDownUntil(source, store, clock),
-    }
-    return withIdentitySource(main, identitySettings(policy)).map((one) =>
-      one.adapter.id === source ? one : { ...one, followUps: followUpsOf(config, one.adapter, one.adapter.id, sourceIds) },
-    )
+  const sources = configuredSources(config, {
+    adapterOf: options.adapters ?? adapterById,
+    clientOf(source, adapter) {
+      const own = options.client?.(source) ?? null
+      if (own !== null) return own
+      const made = makeClient(source, adapter, budget, store)
+      closers.push(() => made.close())
+      return made
+    },
+    downUntil: (source) => breakerDownUntil(source, store, clock),
   })
-  const sources = withIdentityFollowUps(configured)
 
   const assign = (): Promise<void> => assignCohorts({ store, clock }, sources)
 
@@ -318,8 +277,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     },
   })
 
-  const exportNow = (rebuild: boolean, signal?: AbortSignal): Promise<ExportReport> =>
-    exportWarehouse(
+  const exportNow = async (rebuild: boolean, signal?: AbortSignal): Promise<ExportReport> => {
+    // DuckDB's library takes 30 MB, which nobody needs before there is something to export.
+    const { exportWarehouse } = await import('./warehouse/export.ts')
+    return exportWarehouse(
       {
         store,
         policies: Object.fromEntries(
@@ -338,6 +299,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       },
       { rebuild },
     )
+  }
 
   const named = (wanted: readonly SourceId[]): readonly RunSource[] => {
     const unknown = wanted.filter((id) => !sources.some((source) => source.adapter.id === id))
@@ -359,7 +321,20 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     async refresh(request, { dryRun, signal, command, onEvent }) {
       budget.renew(Math.min(request.maxCalls ?? Number.POSITIVE_INFINITY, config.run.max_calls))
       const emit = safeEmitter(onEvent, (error) => logger.log('error', `a listener of the run failed: ${messageOf(error)}`))
-      const report = await runRefresh(request, runDeps(signal, emit), { dryRun, command: command ?? 'refresh' })
+      for (const { adapter, policy } of sources) {
+        const { maxParallelRequests: requests, batchSize, enabled } = policy
+        if (enabled) makeRoomFor(requests, requests * (adapter.batch === undefined ? 1 : batchSize))
+      }
+      const readers = sources.flatMap(({ adapter, options: given, policy }) =>
+        policy.enabled || request.sources.includes(adapter.id) ? [{ source: adapter.id, adapter, options: given }] : [],
+      )
+      // One that another provider stands in for would go unnoticed; the others fail by themselves, with the reason.
+      for (const { source, path, message, needed } of dryRun ? [] : await dataFileProblems(readers))
+        if (!needed) logger.log('warn', `${path}: ${message}; other providers are asked instead`, { source })
+      const stopTelling = waits.tellTo(emit)
+      const report = await runRefresh(request, runDeps(signal, emit), { dryRun, command: command ?? 'refresh' }).finally(
+        stopTelling,
+      )
       if (dryRun) return report
       // Projections follow the truth; that one of them fails is said, and does not undo the run.
       await checkpointArtifact(store, artifactPath(statePath)).catch((error: unknown) =>
@@ -379,30 +354,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     async checkSources(wanted, signal) {
       // A probe's failure is the operator's answer, not evidence for the breaker that guards the real work.
       const detached: Pick<Store, 'getState' | 'putState'> = { getState: async () => null, putState: async () => true }
-      const check = async ({ adapter, options: adapterOptions, policy }: RunSource): Promise<SourceCheck> => {
-        const startedAt = clock.monotonic().ms
-        const client = options.client?.(adapter.id) ?? makeClient(adapter.id, adapter, createCallBudget(3), detached)
-        try {
-          const result = await client.call(adapter.probe({ now: clock.now(), options: adapterOptions }), { signal })
-          const base = {
-            source: adapter.id,
-            title: adapter.title,
-            enabled: policy.enabled,
-            durationMs: Math.round(clock.monotonic().ms - startedAt),
-          }
-          if (result.kind === 'refused')
-            return { ...base, ok: false, result: 'refused', reason: result.message, status: null, until: result.until }
-          const { class: responseClass, reason, until = null } = result.classified
-          const ok =
-            responseClass === adapter.probeAnswer ||
-            responseClass === 'ok' ||
-            responseClass === 'empty' ||
-            responseClass === 'not_modified' ||
-            responseClass === 'not_found'
-          return { ...base, ok, result: responseClass, reason, status: result.view?.status ?? null, until }
-        } finally {
-          if ('close' in client) await (client as { close(): Promise<void> }).close()
-        }
+      // For the same reason nothing is logged but details: that the source "is not asked for a while" would not be true.
+      const detailsOnly: Logger = { log: (level, ...rest) => (level === 'debug' ? logger.log(level, ...rest) : undefined) }
+      const check = async (source: RunSource): Promise<SourceCheck> => {
+        const { id } = source.adapter
+        const own = options.client?.(id) ?? null
+        if (own !== null) return checkSource(source, own, clock, signal)
+        const client = makeClient(id, source.adapter, createCallBudget(3), detached, detailsOnly)
+        return checkSource(source, client, clock, signal).finally(() => client.close())
       }
       // Whoever finds a source's identities speaks to the same provider through the same client.
       const asked = new Set(named(wanted).map(({ adapter }) => adapter.resolvesFor ?? adapter.id))

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,10 @@ class Sandbox:
         return self.admin("violations")["total"]
 
 
+#: Variables of a world: (the sandbox's address, directory of the state, bulk files).
+EnvOf = Callable[[str, Path, Path], dict[str, str]]
+
+
 @dataclass(frozen=True)
 class World:
     sandbox: Sandbox
@@ -132,7 +136,8 @@ def switched_off() -> dict[str, str]:
     return {f"ENRICHMENT__ENRICHMENT_REFRESH__{source.upper()}__ENABLED": "false" for source in others}
 
 
-def world_env(url: str, directory: Path, csv: Path) -> dict[str, str]:
+def all_sources_env(url: str, directory: Path, csv: Path) -> dict[str, str]:
+    """Every source that config/sandbox.yaml switches on, under its published quotas, at whatever speed the sandbox has."""
     return {
         "ENRICHMENT_ENV": "sandbox",
         "ENRICHMENT_AWARDS_FILE": str(csv / "award_data_no_abstract.csv"),
@@ -144,13 +149,7 @@ def world_env(url: str, directory: Path, csv: Path) -> dict[str, str]:
         "ENRICHMENT__WAREHOUSE__PATH": str(directory / "warehouse"),
         "ENRICHMENT__WAREHOUSE__EXPORT_AFTER_RUN": "false",
         **moved_addresses(url),
-        **switched_off(),
-        "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__COHORT__SIZE": "20",
-        "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS": quotas(60),
-        # Switched off or not, it shares the quota of SAM.gov and must state the same.
-        "ENRICHMENT__ENRICHMENT_REFRESH__SAM_EXCLUSIONS__QUOTAS": quotas(60),
-        "ENRICHMENT__ENRICHMENT_REFRESH__USASPENDING__QUOTAS": quotas(120),
-        "ENRICHMENT__ENRICHMENT_REFRESH__SBIR_GOV__QUOTAS": quotas(60),
+        "ENRICHMENT__CLOCK__SCALE_QUOTAS": "true",
         # Left over from whoever starts the tests.
         "ENRICHMENT_BULK_ASSET_KEYS": "",
         "ENRICHMENT_ALERT_WEBHOOK_URL": "",
@@ -158,12 +157,28 @@ def world_env(url: str, directory: Path, csv: Path) -> dict[str, str]:
     }
 
 
+def world_env(url: str, directory: Path, csv: Path) -> dict[str, str]:
+    return {
+        **all_sources_env(url, directory, csv),
+        "ENRICHMENT__CLOCK__SCALE_QUOTAS": "false",
+        **switched_off(),
+        "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__COHORT__SIZE": "20",
+        "ENRICHMENT__ENRICHMENT_REFRESH__SAM_GOV__QUOTAS": quotas(60),
+        # Switched off or not, it shares the quota of SAM.gov and must state the same.
+        "ENRICHMENT__ENRICHMENT_REFRESH__SAM_EXCLUSIONS__QUOTAS": quotas(60),
+        "ENRICHMENT__ENRICHMENT_REFRESH__USASPENDING__QUOTAS": quotas(120),
+        "ENRICHMENT__ENRICHMENT_REFRESH__SBIR_GOV__QUOTAS": quotas(60),
+    }
+
+
 @contextmanager
-def running_sandbox(directory: Path) -> Iterator[Sandbox]:
+def running_sandbox(
+    directory: Path, *, companies: int = COMPANIES, awards: int = AWARDS, speed: int = SPEED, env_of: EnvOf = world_env
+) -> Iterator[Sandbox]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     csv = directory / "csv"
-    arguments = {"seed": 7, "companies": COMPANIES, "awards": AWARDS, "port": port, "speed": SPEED, "write-csv": csv}
+    arguments = {"seed": 7, "companies": companies, "awards": awards, "port": port, "speed": speed, "write-csv": csv}
     flat = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
     with (directory / "sandbox.log").open("wb") as log:
         process = subprocess.Popen(
@@ -177,7 +192,7 @@ def running_sandbox(directory: Path) -> Iterator[Sandbox]:
             wait_until(lambda: http(f"{url}/_admin/clock"), what=f"the sandbox, see {directory}/sandbox.log")
             loading = directory / "loading"
             loading.mkdir()
-            env = world_env(url, loading, csv)
+            env = env_of(url, loading, csv)
             run_cli(
                 ["ingest", "--json", "--awards", env["ENRICHMENT_AWARDS_FILE"], "--companies", env["ENRICHMENT_COMPANIES_FILE"]],
                 env,

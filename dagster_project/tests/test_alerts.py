@@ -2,13 +2,16 @@
 
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
-from dagster_project.defs.sensors import enrichment_failure_alert_sensor
-from dagster_project.lib.alerts import AlertNotDelivered, AlertTargets, post_alert
+from dagster_project.defs.sensors import deferral_alert_sensor, failure_alert_sensor
+from dagster_project.lib.alerts import AlertNotDelivered, AlertTargets, alert_of, post_alert, slack_text
+from dagster_project.lib.settings import Settings, SettingsError
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def alert(instance, result):
         dagster_run=result.dagster_run,
         partition_key=None,
     ).for_run_failure()
-    return enrichment_failure_alert_sensor(context)
+    return failure_alert_sensor(Settings.from_env({}))(context)
 
 
 def test_a_failed_run_is_posted_to_both(instance, receiver, monkeypatch):
@@ -105,6 +108,39 @@ def test_a_deferred_run_is_no_alarm(instance, receiver, monkeypatch):
     assert receiver.got == []
 
 
+def run_of(location: str, instance) -> dg.DagsterRun:
+    @dg.job(name="nightly_report")
+    def job(): ...
+
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "__repository__")
+    run = instance.create_run_for_job(
+        job_def=job,
+        status=dg.DagsterRunStatus.STARTED,
+        remote_job_origin=RemoteJobOrigin(repository, "nightly_report"),
+    )
+    instance.report_run_failed(run, "out of paper")
+    return run
+
+
+@pytest.mark.parametrize(("everywhere", "alerted"), [("false", 0), ("true", 1)])
+def test_runs_of_other_code_locations_only_when_told_so(instance, receiver, monkeypatch, everywhere, alerted):
+    monkeypatch.setenv("ENRICHMENT_ALERT_WEBHOOK_URL", receiver.url)
+    sensor = failure_alert_sensor(Settings.from_env({"ENRICHMENT_ALERT_ALL_CODE_LOCATIONS": everywhere}))
+
+    def evaluate(cursor):
+        return sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor)).cursor
+
+    cursor = evaluate(None)
+    run = run_of("elsewhere", instance)
+    evaluate(cursor)
+    assert [body["run_id"] for _, body in receiver.got] == [run.run_id] * alerted
+
+
+def test_a_slip_in_the_switch_is_refused():
+    with pytest.raises(SettingsError, match="neither true nor false"):
+        Settings.from_env({"ENRICHMENT_ALERT_ALL_CODE_LOCATIONS": "yes please"})
+
+
 ALERT = {"run_id": "r", "partition": None, "job": "j", "why": "w", "url": None}
 
 
@@ -140,3 +176,49 @@ def test_addresses_that_cannot_work(url, says, receiver):
     with pytest.raises(AlertNotDelivered, match=says) as caught:
         post_alert(ALERT, targets(slack=url))
     assert "secret" not in str(caught.value)
+
+
+# --- sources that are only deferred
+
+
+def deferred_run(instance, source="sam_gov") -> dg.DagsterRun:
+    @dg.job(name="iterative_enrichment_refresh_job")
+    def job(): ...
+
+    tags = {"dagster/partition": f"{source}:uei_batch_0001", "enrichment/deferred_until": "later"}
+    return instance.create_run_for_job(job_def=job, status=dg.DagsterRunStatus.SUCCESS, tags=tags)
+
+
+def look(instance, cursor=None, after_s=60):
+    settings = replace(Settings.from_env({}), alert_deferred_after_s=after_s)
+    context = dg.build_sensor_context(instance=instance, cursor=cursor)
+    return deferral_alert_sensor(settings)(context).skip_message, context.cursor
+
+
+def test_a_source_that_stays_down_is_posted_once(instance, receiver, monkeypatch):
+    monkeypatch.setenv("ENRICHMENT_ALERT_WEBHOOK_URL", receiver.url)
+    run = deferred_run(instance)
+    text, cursor = look(instance, after_s=3_600)
+    assert (text, receiver.got) == ("no source is deferred for so long", [])
+    receiver.answers = [404]
+    text, cursor = look(instance, cursor, after_s=0)
+    assert "not delivered" in text, "it is tried again"
+    for _ in range(2):
+        text, cursor = look(instance, cursor, after_s=0)
+        assert text == "alerted of: sam_gov"
+    assert len(receiver.got) == 2
+    _, body = receiver.got[-1]
+    assert (body["kind"], body["source"], body["run_id"]) == ("source_deferred", "sam_gov", run.run_id)
+    assert "does not get through" in slack_text(body)
+
+
+def test_a_run_from_the_asset_page_is_told_with_its_source(instance):
+    @dg.asset
+    def enrichment_refresh(): ...
+
+    job = dg.Definitions(assets=[enrichment_refresh]).get_implicit_global_asset_job_def()
+    tags = {"dagster/partition": "sam_gov:uei_batch_0001"}
+    run = instance.create_run_for_job(job, asset_selection=frozenset({enrichment_refresh.key}), tags=tags)
+    assert alert_of(run, "", targets())["source"] == "sam_gov"
+    other = instance.create_run_for_job(job, tags={"dagster/partition": "2026-11-21"})
+    assert alert_of(other, "", targets())["source"] is None

@@ -1,10 +1,13 @@
 """The gate's state, derived from the records of real runs on a real instance."""
 
+import time
+
 import dagster as dg
 import pytest
 
 from dagster_project.lib.bulk_outcomes import bulk_outcomes
 from dagster_project.lib.gate import Open, Paused, Waiting, evaluate
+from dagster_project.lib.scheduling import gate_of
 
 COMPANIES, AWARDS = dg.AssetKey("companies"), dg.AssetKey("awards")
 KEYS = [COMPANIES, AWARDS]
@@ -167,19 +170,59 @@ def test_a_run_that_never_started_is_a_failure(warehouse):
     assert warehouse.gate.run_id == run.run_id
 
 
-def test_of_two_runs_at_once_the_one_that_ends_last_decides(warehouse):
+def test_a_load_is_open_until_its_own_run_has_ended_whatever_succeeds_meanwhile(warehouse):
     warehouse.load()
     slow = warehouse.plan(AWARDS)
+    warehouse.load(AWARDS)
+    assert warehouse.gate == Waiting(f"bulk asset awards is being loaded in run {slow.run_id}")
     warehouse.instance.report_run_failed(slow)
+    assert isinstance(warehouse.gate, Paused), "it began before the success and failed after it"
+    assert warehouse.gate.run_id == slow.run_id
     warehouse.load(AWARDS)
     assert isinstance(warehouse.gate, Open)
-    late = warehouse.plan(AWARDS)
+
+
+def test_of_two_runs_at_once_the_one_that_ends_last_decides(warehouse):
+    warehouse.load()
+    bad = warehouse.plan(AWARDS)
+    warehouse.instance.report_run_failed(bad)
     warehouse.load(AWARDS)
-    assert isinstance(warehouse.gate, (Open, Waiting))
-    warehouse.instance.report_run_failed(late)
-    newest = warehouse.plan(AWARDS)
-    warehouse.instance.report_run_failed(newest)
-    assert warehouse.gate.run_id == newest.run_id
+    assert isinstance(warehouse.gate, Open), "it failed before the success"
+    first, second = warehouse.plan(AWARDS), warehouse.plan(AWARDS)
+    warehouse.instance.report_run_canceled(second)
+    assert warehouse.gate.run_id == second.run_id
+    assert f"run {first.run_id} is loading it" in warehouse.gate.reason
+    warehouse.instance.report_run_failed(first)
+    assert isinstance(warehouse.gate, Paused)
+    warehouse.load(AWARDS)
+    assert isinstance(warehouse.gate, Open)
+
+
+def test_many_later_loads_do_not_hide_one_that_still_runs(warehouse):
+    warehouse.load()
+    slow = warehouse.plan(AWARDS)
+    for _ in range(3):
+        warehouse.load(AWARDS)
+    assert slow.run_id in warehouse.gate.reason
+
+
+def test_a_load_that_ended_well_without_the_asset_is_nothing_against_it(warehouse):
+    warehouse.load()
+    left_out = warehouse.plan(AWARDS)
+    warehouse.instance.handle_new_event(_ended_well(left_out))
+    assert isinstance(warehouse.gate, Open)
+
+
+def _ended_well(run: dg.DagsterRun) -> dg.EventLogEntry:
+    return dg.EventLogEntry(
+        error_info=None,
+        level=20,
+        user_message="",
+        run_id=run.run_id,
+        timestamp=time.time(),
+        job_name=run.job_name,
+        dagster_event=dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name),
+    )
 
 
 def test_a_success_reported_from_outside_reopens(warehouse):
@@ -223,3 +266,94 @@ def test_assets_that_no_code_location_here_defines(instance):
     """What another team's location materializes is judged by the same records."""
     instance.report_runless_asset_event(dg.AssetMaterialization(COMPANIES))
     assert evaluate(bulk_outcomes(instance, KEYS)) == Waiting("never materialized: awards")
+
+
+# --- blocking checks
+
+
+def checked(instance, *, passes: bool, blocking=True, severity=dg.AssetCheckSeverity.ERROR, apart=False, partition=None):
+    """A load of `companies` with a check, in its own step or in one apart."""
+    years = YEARS if partition else None
+    spec = dg.AssetCheckSpec("not_empty", asset=COMPANIES, blocking=blocking)
+
+    @dg.asset(name="companies", check_specs=[] if apart else [spec], partitions_def=years)
+    def companies():
+        result = dg.AssetCheckResult(passed=passes, check_name="not_empty", severity=severity)
+        yield dg.MaterializeResult(check_results=[] if apart else [result])
+
+    @dg.asset_check(asset=companies, name="not_empty", blocking=blocking)
+    def not_empty():
+        return dg.AssetCheckResult(passed=passes, severity=severity)
+
+    assets = [companies, not_empty] if apart else [companies]
+    return dg.materialize(assets, instance=instance, raise_on_error=False, partition_key=partition)
+
+
+def gate_of_companies(instance):
+    return evaluate(bulk_outcomes(instance, [COMPANIES]))
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_did_not_pass_its_blocking_check_pauses_until_it_does(instance, apart):
+    failed = checked(instance, passes=False, apart=apart)
+    assert not failed.success
+    gate = gate_of_companies(instance)
+    assert isinstance(gate, Paused)
+    assert gate.run_id == failed.run_id
+    assert "did not pass its blocking check not_empty" in gate.reason
+    assert checked(instance, passes=True, apart=apart).success
+    assert isinstance(gate_of_companies(instance), Open)
+
+
+def test_a_check_that_passes_when_it_is_run_again_reopens(instance):
+    checked(instance, passes=False, apart=True)
+
+    @dg.asset_check(asset=COMPANIES, name="not_empty", blocking=True)
+    def not_empty():
+        return dg.AssetCheckResult(passed=True)
+
+    again = dg.Definitions(
+        assets=[dg.AssetSpec(COMPANIES)],
+        asset_checks=[not_empty],
+        jobs=[dg.define_asset_job("check", selection=dg.AssetSelection.all_asset_checks())],
+    )
+    assert again.resolve_job_def("check").execute_in_process(instance=instance).success
+    assert isinstance(gate_of_companies(instance), Open)
+
+
+@pytest.mark.parametrize("given", [{"blocking": False}, {"severity": dg.AssetCheckSeverity.WARN}])
+def test_checks_that_block_nothing_do_not_pause(instance, given):
+    checked(instance, passes=False, **given)
+    assert isinstance(gate_of_companies(instance), Open)
+
+
+def test_the_check_of_a_partition_is_answered_by_that_partition_alone(instance):
+    checked(instance, passes=False, partition="2023")
+    checked(instance, passes=True, partition="2024")
+    assert "partition 2023" in gate_of_companies(instance).reason
+    checked(instance, passes=True, partition="2023")
+    assert isinstance(gate_of_companies(instance), Open)
+
+
+# --- partitions that were deleted
+
+
+def test_a_failed_partition_that_was_deleted_holds_nothing_up(instance):
+    broken = {"2023"}
+
+    @dg.asset(name="companies", partitions_def=dg.DynamicPartitionsDefinition(name="years"))
+    def companies(context: dg.AssetExecutionContext):
+        if context.partition_key in broken:
+            raise dg.Failure("a bad file")
+
+    repository = dg.Definitions(assets=[companies]).get_repository_def()
+    instance.add_dynamic_partitions("years", ["2023", "2024"])
+    for year in ("2023", "2024"):
+        dg.materialize([companies], instance=instance, partition_key=year, raise_on_error=False)
+    assert isinstance(gate_of(instance, [COMPANIES], repository), Paused)
+    instance.delete_dynamic_partition("years", "2023")
+    assert isinstance(gate_of(instance, [COMPANIES], repository), Open)
+    # Another code location's partitions are not known here: deleting its failed run is the way.
+    assert isinstance(gate_of(instance, [COMPANIES]), Paused)
+    instance.add_dynamic_partitions("years", ["2023"])
+    assert isinstance(gate_of(instance, [COMPANIES], repository), Paused), "it is back, and was not loaded since"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine_world import wait_until
+from dagster_project.cli import refresh_command
+from engine_world import ROOT, wait_until
 
 SCRIPT = Path(sys.executable).parent / "refresh_enrichment"
 FIRST = "sam_gov:uei_batch_0001"
@@ -40,12 +41,46 @@ def test_what_the_specification_asks_for(world):
         (["--wndow", "x"], {}, 2, "wndow"),
         ([], {"ENRICHMENT_ENGINE_DIR": "/nowhere"}, 78, "ENRICHMENT_ENGINE_DIR"),
         ([], {"ENRICHMENT_MAX_REQUESTS": "many"}, 78, "ENRICHMENT_MAX_REQUESTS"),
+        (["--dry-run"], {"ENRICHMENT_CONFIG_DIR": "/nonexistent"}, 78, "ENRICHMENT_CONFIG_DIR=/nonexistent"),
+        (["--dry-run", "--config-dir", "/nonexistent"], {}, 78, "--config-dir /nonexistent"),
+        (["--dry-run", "--env=nope"], {}, 78, "--env nope"),
+        (["--env"], {}, 2, "--env needs a value"),
     ],
 )
 def test_exit_codes(world, arguments, env, code, says):
     ended = run(*arguments, **{**world.env, **env})
     assert ended.returncode == code, ended.stderr
     assert says in ended.stderr
+
+
+def test_it_works_with_what_the_dagster_project_works_with(world, tmp_path):
+    """Without any variable: the sandbox, not the real providers; else whatever the variables say."""
+    env = {name: value for name, value in world.env.items() if name != "ENRICHMENT_ENV"}
+    planned = run("--source", "sam_gov", "--dry-run", "--json", **env)
+    assert planned.returncode == 0, planned.stderr
+    assert "environment sandbox of " in planned.stderr
+    assert "the default" in planned.stderr
+    assert "environment" not in run("--source", "sam_gov", "--dry-run", "--quiet", **env).stderr
+
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "base.yaml").write_text((ROOT / "config" / "base.yaml").read_text() + "\nnonsense: 1\n")
+    (mine / "own.yaml").write_text("")
+    refused = run("--dry-run", **{**env, "ENRICHMENT_CONFIG_DIR": str(mine), "ENRICHMENT_ENV": "own"})
+    assert refused.returncode == 78
+    assert f"environment own of {mine} (ENRICHMENT_ENV)" in refused.stderr
+    assert "nonsense" in refused.stderr, "the engine reads that very directory"
+
+
+def test_arguments_outrank_variables():
+    variables = {"ENRICHMENT_ENV": "prod", "ENRICHMENT_CONFIG_DIR": "/nonexistent"}
+    command = refresh_command(["--env", "dev", "--config-dir", str(ROOT / "config")], variables)
+    assert command.env["ENRICHMENT_ENV"] == "dev"
+    assert command.argv.count("--config-dir") == 1
+    assert command.note == f"environment dev of {ROOT / 'config'} (--env)"
+    given = refresh_command(["--source", "sam_gov"], {"ENRICHMENT_ENV": "prod"})
+    assert given.env["ENRICHMENT_ENV"] == "prod"
+    assert given.argv[-4:] == ["--config-dir", str(ROOT / "config"), "--source", "sam_gov"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -52,6 +52,18 @@ def test_what_was_refreshed_passes_and_the_monitor_names_the_others(world, measu
     assert recorded["coverage"].value == 1.0
 
 
+def test_an_identity_pass_is_measured_like_any_source(world, measure):
+    key = dg.AssetKey(["enrichment_coverage", "dla_cage_identity"])
+    result = measure(key)
+    (event,) = result.get_asset_materialization_events()
+    metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+    assert event.asset_key == key
+    assert metadata["source"] == "dla_cage_identity"
+    assert metadata["population"] > 100
+    assert (metadata["coverage"], metadata["threshold"]) == (0, 0.9)
+    assert not checks_of(result)["dla_cage_identity"].passed
+
+
 def test_the_threshold_is_the_configured_one(world, measure, monkeypatch):
     monkeypatch.setenv("ENRICHMENT__ENRICHMENT_REFRESH__USASPENDING__COVERAGE_THRESHOLD", "0")
     assert checks_of(measure(USASPENDING))["usaspending"].passed

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from dagster_project.definitions import build_definitions
-from dagster_project.lib.config_files import source_ids
+from dagster_project.lib.config_files import all_source_ids
 from dagster_project.lib.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -35,10 +35,10 @@ def test_assets_and_groups(built):
         "bulk_enrichment": {"sbir_companies", "enriched_sbir_awards"},
         "iterative_enrichment": {
             "enrichment_refresh",
-            *(f"enrichment_coverage/{source}" for source in source_ids(ROOT / "config", "sandbox")),
+            *(f"enrichment_coverage/{source}" for source in all_source_ids(ROOT / "config", "sandbox", {})),
         },
     }
-    assert {"enrichment_coverage/usaspending", "enrichment_coverage/sam_gov"} <= by_group["iterative_enrichment"]
+    assert {"enrichment_coverage/usaspending", "enrichment_coverage/orcid_identity"} <= by_group["iterative_enrichment"]
     refresh = graph.get(dg.AssetKey("enrichment_refresh"))
     assert refresh.partitions_def == dg.DynamicPartitionsDefinition(name="enrichment_source_cohort")
     assert refresh.parent_keys == {dg.AssetKey("sbir_companies"), dg.AssetKey("enriched_sbir_awards")}
@@ -53,6 +53,7 @@ def test_jobs_sensors_and_schedules_are_on(built):
     sensors = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
     assert sensors["post_bulk_enrichment_sensor"] == dg.DefaultSensorStatus.RUNNING
     assert sensors["enrichment_failure_alert_sensor"] == dg.DefaultSensorStatus.RUNNING
+    assert sensors["enrichment_deferral_alert_sensor"] == dg.DefaultSensorStatus.RUNNING
     assert sensors["due_enrichment_sensor"] == dg.DefaultSensorStatus.RUNNING
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
     assert {schedule.default_status for schedule in schedules.values()} == {dg.DefaultScheduleStatus.RUNNING}
@@ -73,8 +74,18 @@ def test_the_checks_and_freshness_of_coverage(built):
     graph = built.resolve_asset_graph()
     checks = {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys}
     assert ("enrichment_coverage/sam_gov", "coverage_at_threshold") in checks
+    assert ("enrichment_coverage/dla_cage_identity", "coverage_at_threshold") in checks
+    assert "it was looked for in time" in graph.get(dg.AssetKey(["enrichment_coverage", "dla_cage_identity"])).description
     node = graph.get(dg.AssetKey(["enrichment_coverage", "sam_gov"]))
     assert node.freshness_policy_or_from_metadata is not None
+
+
+def test_the_monitor_watches_what_is_switched_on_identities_included(built):
+    monitored = {
+        key.path[-1] for key in built.resolve_job_def("enrichment_coverage_monitor_job").asset_layer.executable_asset_keys
+    }
+    assert {"orcid", "orcid_identity", "dla_cage_identity"} <= monitored
+    assert {"patentsview", "clearbit"}.isdisjoint(monitored)
 
 
 def test_schedules_are_configurable():

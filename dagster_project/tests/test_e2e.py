@@ -132,7 +132,7 @@ def test_a_failed_bulk_load_pauses_and_the_next_success_reopens(loaded: Deployme
         loaded.wait(failed, "FAILURE")
     finally:
         Path(awards).write_bytes(content)
-    (tick, *_) = wait_for_tick(loaded, f"in run {failed}")
+    (tick, *_) = wait_for_tick(loaded, f"failed in run {failed}")
     assert tick["skipReason"].startswith("PAUSED")
     # USAspending is due after 20 hours. Its change feed comes first, and what it leaves after it.
     loaded.sandbox.advance("22h")

@@ -3,19 +3,23 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from dagster_project.lib.engine_process import EngineProcess
-from dagster_project.lib.engine_runner import EngineFailed, EngineRunner, SubprocessEngineRunner, make_engine_runner
-from dagster_project.lib.retries import retried
+from dagster_project.lib.engine_process import DEFAULT_ESCALATION, EngineProcess
+from dagster_project.lib.engine_runner import EngineFailed, EngineRunner, SubprocessEngineRunner
+from dagster_project.lib.make_engine_runner import make_engine_runner
+from dagster_project.lib.retries import Tries, earlier_tries, retried
 from dagster_project.lib.settings import Settings
+from dagster_project.lib.step_files import step_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -146,6 +150,64 @@ def test_75_is_tried_again_after_the_time_the_engine_says(run, tmp_path):
     assert result.get_asset_materialization_events()[0].materialization.metadata["n"].value == 1
 
 
+def worker_that(tmp_path, *ends):
+    """Ends its tries as told: `wait` (75), `fail` (1), `done`."""
+    count = tmp_path / "tries"
+    return f"""
+        import {{ appendFileSync }} from 'node:fs'
+        appendFileSync('{count}', 'x')
+        const how = {json.dumps(ends)}[readFileSync('{count}').length - 1] ?? 'fail'
+        const code = {{ wait: 75, fail: 1, done: 0 }}[how]
+        open(); if (code === 0) materialize(context.retry_number); end(code, {{ why: how }}); close(); process.exitCode = code
+    """
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Waits begin with 0.05 s instead of 5."""
+    monkeypatch.setattr("dagster_project.lib.verdict._FIRST_WAIT_S", 0.05)
+
+
+def test_waiting_uses_up_no_try_of_a_failure(run, tmp_path, instance, impatient):
+    ends = ["wait", "wait", "wait", "fail", "wait", "fail", "wait", "done"]
+    result = run(worker_that(tmp_path, *ends), retries=2)
+    assert result.success
+    kinds = [event.step_retry_data.error.cls_name for event in retries_of(result)]
+    assert kinds == ["Waits", "Waits", "Waits", "FailedTry", "Waits", "FailedTry", "Waits"]
+    assert result.get_asset_materialization_events()[0].materialization.metadata["n"].value == 7
+
+
+def test_the_third_failure_ends_the_step_however_often_it_waited(run, tmp_path, impatient):
+    result = run(worker_that(tmp_path, "wait", "fail", "wait", "fail", "wait", "fail", "done"), retries=2)
+    assert failure_of(result).description == "fail"
+    assert (tmp_path / "tries").read_text() == "x" * 6
+
+
+def test_waiting_has_a_bound_of_its_own_in_time(run, tmp_path, instance, impatient):
+    result = run(
+        worker_that(tmp_path, "wait", "fail", "wait", "wait", "wait", "wait"), retries=2, max_total_wait_s=1, max_wait_s=1
+    )
+    waits = [e.step_retry_data.seconds_to_wait for e in retries_of(result) if e.step_retry_data.error.cls_name == "Waits"]
+    assert waits == [0.05, 0.1, 0.2, 0.4]
+    assert "deferred" in failure_of(result).description, "0.8 s more would be over 1 s"
+    assert "enrichment/deferred_until" in instance.get_run_by_id(result.run_id).tags
+
+
+def test_what_was_tried_is_read_from_the_run_itself(instance):
+    seen = []
+
+    @dg.asset
+    def made(context: dg.AssetExecutionContext):
+        seen.append(earlier_tries(context))
+        if context.retry_number == 0:
+            raise dg.RetryRequested(max_retries=9, seconds_to_wait=0)
+        with retried(context, delay_s=0):
+            raise dg.Failure("no")
+
+    assert not dg.materialize([made], instance=instance, raise_on_error=False).success
+    assert seen == [Tries(), Tries(failures=1), Tries(failures=2)]
+
+
 def test_75_for_hours_is_left_to_a_later_run_and_marked(run, instance):
     result = run(
         "open(); end(75, { why: 'spent until midnight', retry_after_s: 40000 }); close(); process.exitCode = 75", retries=2
@@ -164,9 +226,32 @@ def test_78_is_not_tried_again(run):
     assert retries_of(result) == []
 
 
-def test_130_is_interrupted_and_not_tried_again(run):
-    result = run("open(); end(130, { why: 'stopped' }); close(); process.exitCode = 130", retries=2)
-    assert failure_of(result).description == "interrupted: stopped"
+ENDED_FROM_OUTSIDE = {
+    "it said so": "open(); end(130, { why: 'stopped' }); close(); process.exitCode = 130",
+    "SIGTERM": "open(); process.kill(process.pid, 'SIGTERM'); await sleep(5000)",
+}
+
+
+@pytest.mark.parametrize("how", ENDED_FROM_OUTSIDE)
+def test_an_engine_that_somebody_else_stopped_is_a_failed_try(run, how):
+    result = run(ENDED_FROM_OUTSIDE[how], retries=2)
+    assert "interrupted: " in failure_of(result).description
+    assert [event.step_retry_data.error.cls_name for event in retries_of(result)] == ["FailedTry", "FailedTry"]
+
+
+@pytest.mark.parametrize("how", ENDED_FROM_OUTSIDE)
+def test_one_that_is_stopped_while_its_run_is_canceled_is_not_tried_again(run, instance, how):
+    """Where the host ends both at once, the engine may be gone before the interruption arrives."""
+    runner = run.make(ENDED_FROM_OUTSIDE[how])
+
+    @dg.asset
+    def made(context: dg.AssetExecutionContext):
+        context.instance.report_run_canceling(context.instance.get_run_by_id(context.run_id))
+        with retried(context, delay_s=0):
+            runner.run(context, {"mode": "refresh"})
+
+    result = dg.materialize([made], instance=instance, raise_on_error=False)
+    assert "interrupted: " in failure_of(result).description
     assert retries_of(result) == []
 
 
@@ -177,6 +262,50 @@ def test_1_is_tried_again(run):
     error = retries_of(result)[0].step_retry_data.error
     assert error.cause is not None
     assert "two partitions failed" in error.cause.message, "why it is tried again is in the event"
+
+
+@pytest.mark.parametrize(
+    "error", [BlockingIOError(11, "Resource temporarily unavailable"), sqlite3.OperationalError("database is locked")]
+)
+def test_what_the_host_refuses_is_a_failed_try(instance, error):
+    tries = []
+
+    @dg.asset
+    def made(context: dg.AssetExecutionContext):
+        tries.append(context.retry_number)
+        with retried(context, delay_s=0):
+            if len(tries) < 3:
+                raise error
+
+    assert dg.materialize([made], instance=instance).success
+    assert tries == [0, 1, 2]
+    tries.clear()
+    tries.extend([9, 9, 9])
+
+    @dg.asset
+    def never(context: dg.AssetExecutionContext):
+        tries.append(context.retry_number)
+        with retried(context, delay_s=0):
+            raise error
+
+    result = dg.materialize([never], instance=instance, raise_on_error=False)
+    assert tries[3:] == [0, 1, 2]
+    (event,) = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+    assert str(error) in event.step_failure_data.error.cause.message, "the error itself ends it"
+
+
+def test_an_interruption_is_no_failed_try(instance):
+    @dg.asset
+    def made(context: dg.AssetExecutionContext):
+        with retried(context, delay_s=0):
+            raise KeyboardInterrupt
+
+    result = None
+    with suppress(BaseException):
+        result = dg.materialize([made], instance=instance, raise_on_error=False)
+    assert result is None or (not result.success and retries_of(result) == [])
+    (run,) = instance.get_runs()
+    assert run.status == dg.DagsterRunStatus.FAILURE
 
 
 def test_the_wait_before_another_try_doubles_more_or_less(instance):
@@ -269,25 +398,47 @@ def is_gone(pid: int) -> bool:
     return not alive(pid)
 
 
-def stubborn(tmp_path: Path, *, ignores: str) -> tuple[EngineProcess, int]:
+def stubborn(tmp_path: Path, *, ignores: str, child_ignores: str = "") -> tuple[EngineProcess, int]:
     """A process that ignores signals, with a child that would outlive it. Returns both pids."""
     pid_file = tmp_path / "child"
-    script = f"trap '' {ignores}; sleep 60 & echo $! > {pid_file}; while :; do sleep 0.05; done"
+    child = f"(trap '' {child_ignores}; sleep 60)" if child_ignores else "sleep 60"
+    trap = f"trap '' {ignores}; " if ignores else ""
+    script = f"{trap}{child} & echo $! > {pid_file}; while :; do sleep 0.05; done"
     process = EngineProcess(["/bin/sh", "-c", script], env={"PATH": os.environ["PATH"]}, cwd=tmp_path)
     until = time.monotonic() + 10
     while not (pid_file.exists() and pid_file.read_text().strip()):
         assert time.monotonic() < until
         time.sleep(0.02)
+    # The child's own trap is set a moment after it began.
+    time.sleep(0.2 if child_ignores else 0)
     return process, int(pid_file.read_text())
 
 
 @pytest.mark.parametrize(("ignores", "ended_by"), [("INT", -signal.SIGTERM), ("INT TERM", -signal.SIGKILL)])
 def test_signals_escalate_and_the_whole_group_ends(tmp_path, ignores, ended_by):
     process, child = stubborn(tmp_path, ignores=ignores)
-    code = process.stop(((signal.SIGINT, 0.3), (signal.SIGTERM, 0.3), (signal.SIGKILL, 5.0)))
+    # The order that is used, without its patience.
+    code = process.stop([(number, min(wait_s, 0.5 if number != signal.SIGKILL else 5)) for number, wait_s in DEFAULT_ESCALATION])
     assert code == ended_by
     assert is_gone(process.pid)
     assert is_gone(child)
+
+
+def test_the_engine_has_longer_than_it_needs_before_the_next_signal():
+    numbers = [number for number, _ in DEFAULT_ESCALATION]
+    assert numbers == [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+    assert DEFAULT_ESCALATION[0][1] > 10, "it ends by itself 10 s after the first signal, its state saved"
+
+
+def test_what_the_engine_started_and_ignores_signals_does_not_outlive_it(tmp_path):
+    process, child = stubborn(tmp_path, ignores="", child_ignores="INT TERM")
+    try:
+        assert process.stop() == -signal.SIGINT
+        assert is_gone(process.pid)
+        assert is_gone(child)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_second_interruption_does_not_leave_the_engine_behind(tmp_path, monkeypatch):
@@ -373,6 +524,61 @@ def test_an_engine_that_is_not_installed_fails_at_once(run, tmp_path):
     result = run("", engine_dir=tmp_path / "nowhere", retries=2)
     assert "ENRICHMENT_ENGINE_DIR" in failure_of(result).description
     assert retries_of(result) == []
+
+
+def test_a_question_that_cannot_be_put_at_all(run, monkeypatch):
+    runner = run.make("")
+
+    def refuse(*_args, **_more):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("dagster_project.lib.engine_runner.EngineProcess", refuse)
+    with pytest.raises(EngineFailed, match=r"could not be started to tell partitions: .*Resource temporarily unavailable"):
+        runner.ask({"mode": "partitions"})
+
+
+# --- what killed runs leave
+
+
+def test_directories_of_killed_runs_are_swept_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    long_ago = time.time() - 25 * 3600
+
+    def directory(name: str, *, written_at: float | None = None, messages_at: float | None = None) -> Path:
+        made = tmp_path / name
+        made.mkdir()
+        (made / "messages").write_text("x")
+        if messages_at is not None:
+            os.utime(made / "messages", (messages_at, messages_at))
+        if written_at is not None:
+            os.utime(made, (written_at, written_at))
+        return made
+
+    left = directory("enrichment-pipes-left", written_at=long_ago, messages_at=long_ago)
+    running = directory("enrichment-pipes-running", written_at=long_ago)
+    fresh = directory("enrichment-pipes-fresh")
+    anybodys = directory("tmpabc", written_at=long_ago, messages_at=long_ago)
+    outside = directory("elsewhere", written_at=long_ago, messages_at=long_ago)
+    (tmp_path / "enrichment-pipes-link").symlink_to(outside)
+    with step_directory() as own:
+        assert own.parent == tmp_path
+        assert not left.exists()
+        assert all(one.exists() for one in (running, fresh, anybodys, outside / "messages"))
+    assert not own.exists()
+
+
+def test_a_step_leaves_nothing_in_the_directory_for_temporary_files(run, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    assert run("""
+        import { dirname, basename } from 'node:path'
+        open()
+        const paths = [decode('DAGSTER_PIPES_MESSAGES').path, decode('DAGSTER_PIPES_CONTEXT').path]
+        if (paths.every((path) => basename(dirname(path)).startsWith('enrichment-pipes-'))) materialize()
+        end(0); close()
+    """).success
+    assert [path.name for path in scratch.iterdir() if path.name.startswith("enrichment-pipes-")] == []
 
 
 def test_the_request_is_json_on_the_command_line(run):

@@ -1,9 +1,14 @@
 """The partitioned asset in process, with the real engine against the sandbox."""
 
+from dataclasses import replace
+
 import dagster as dg
 import pytest
 
+from dagster_project.defs.assets import bulk_assets, coverage_assets, refresh_asset
+from dagster_project.lib.engine_runner import Deferred, EngineFailed, EngineRun
 from dagster_project.lib.partition_sync import PARTITIONS_NAME
+from dagster_project.lib.settings import Settings
 
 PARTITION = "sam_gov:uei_batch_0001"
 
@@ -42,6 +47,114 @@ def test_a_partition_is_refreshed_and_tells_what_it_did(world, refresh, instance
     assert run.tags["enrichment/source"] == "sam_gov"
     assert run.tags["enrichment/cohort"] == "uei_batch_0001"
     assert run.tags["enrichment/sla_gaps_closed"] == str(metadata["sla_gaps_closed"])
+
+
+class Recorder:
+    """Answers as a worker that closed three gaps."""
+
+    def __init__(self, defect: Exception | None = None) -> None:
+        self.asked: list[dict] = []
+        self.defect = defect
+
+    def run(self, context, request):
+        self.asked.append(dict(request))
+        if self.defect is not None and len(self.asked) < 3:
+            raise self.defect
+        keys = sorted(context.selected_asset_keys)
+        results = tuple(dg.MaterializeResult(asset_key=key) for key in keys)
+        return EngineRun(results, ({"kind": "result", "exit_code": 0, "sla_gaps_closed": 3},))
+
+    def ask(self, request, *, timeout_s=50):
+        raise EngineFailed("not now")
+
+
+@pytest.fixture
+def settings():
+    return replace(Settings.from_env({}), retry_delay_s=0)
+
+
+@pytest.fixture
+def recorded(instance, settings):
+    def run(recorder, config=None, **options):
+        instance.add_dynamic_partitions(PARTITIONS_NAME, [PARTITION, "sam_gov:uei_batch_0002"])
+        return dg.materialize(
+            [refresh_asset(settings)],
+            instance=instance,
+            resources={"engine_runner": recorder},
+            run_config={"ops": {"enrichment_refresh": {"config": config or {}}}},
+            raise_on_error=False,
+            **options,
+        )
+
+    return run
+
+
+def test_the_run_is_tagged_with_how_many_gaps_it_closed(recorded, instance):
+    result = recorded(Recorder(), partition_key=PARTITION)
+    assert result.success
+    assert instance.get_run_by_id(result.run_id).tags["enrichment/sla_gaps_closed"] == "3"
+
+
+def test_what_was_asked_for_is_handed_on_and_what_was_not_is_left_out(recorded):
+    recorder = Recorder()
+    assert recorded(recorder, {"limit": 0, "max_calls": 0, "force": False}, partition_key=PARTITION).success
+    assert recorder.asked == [{"mode": "refresh", "partition": PARTITION, "limit": 0, "max_calls": 0}]
+
+
+def test_a_run_that_only_waited_ends_well_and_materializes_nothing(recorded, instance):
+    until = {"enrichment/deferred_until": "2026-11-22T00:00:00Z"}
+    recorder = Recorder(Deferred("deferred until midnight", metadata={"exit_code": 75}, allow_retries=False))
+    result = recorded(recorder, partition_key=PARTITION, tags=until)
+    assert result.success
+    assert len(recorder.asked) == 1, "it is left to a later run"
+    assert result.get_asset_materialization_events() == []
+    assert instance.get_materialized_partitions(dg.AssetKey("enrichment_refresh")) == set()
+    (observed,) = result.get_asset_observation_events()
+    assert observed.asset_observation_data.asset_observation.metadata["deferred"].value == "deferred until midnight"
+
+
+def test_a_clean_end_without_a_materialization_is_a_failure(recorded):
+    class Silent(Recorder):
+        def run(self, context, request):
+            return EngineRun((), ({"kind": "result", "exit_code": 0},))
+
+    result = recorded(Silent(), partition_key=PARTITION)
+    assert "reported no materialization" in failure_of(result).user_failure_data.description
+
+
+@pytest.mark.parametrize("name", ["limit", "max_calls"])
+def test_none_at_all_is_refused_and_not_taken_for_no_limit(world, refresh, sandbox, name):
+    before = sandbox.log_position()
+    result = refresh(PARTITION, run_config={"ops": {"enrichment_refresh": {"config": {"force": True, name: 0}}}})
+    assert f'extra "{name}"' in failure_of(result).user_failure_data.description
+    assert sandbox.log(before) == []
+
+
+RANGE = {"dagster/asset_partition_range_start": PARTITION, "dagster/asset_partition_range_end": "sam_gov:uei_batch_0002"}
+
+
+@pytest.mark.parametrize(("options", "says"), [({}, "without a partition"), ({"tags": RANGE}, "over a range of partitions")])
+def test_a_run_of_no_or_of_many_partitions_says_what_to_do(recorded, options, says):
+    recorder = Recorder()
+    description = failure_of(recorded(recorder, **options)).user_failure_data.description
+    assert says in description
+    assert "dagster job backfill" in description
+    assert recorder.asked == []
+
+
+def test_every_asset_tries_a_failure_twice_more(instance, settings):
+    coverage = coverage_assets(settings, ("sam_gov",))
+    for asset in (coverage, *bulk_assets(settings)):
+        recorder = Recorder(BlockingIOError(11, "Resource temporarily unavailable"))
+        result = dg.materialize(
+            [asset, *[dg.SourceAsset(key) for key in set(asset.dependency_keys) - set(asset.keys)]],
+            instance=instance,
+            resources={"engine_runner": recorder},
+            selection=[asset],
+            raise_on_error=False,
+        )
+        assert len(recorder.asked) == 3
+        assert len([event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]) == 2
 
 
 def test_what_is_not_due_costs_no_call_unless_forced(world, refresh, sandbox):

@@ -13,7 +13,8 @@ AMPLE = Limits(calls=1_000, partitions=1_000)
 
 def row(partition, *, kind="cohort", due=10, stale=0, ratio=0.0, planned=True, calls=1, after=None, served_by=None):
     source, _, cohort = partition.partition(":")
-    return PartitionRow(partition, source, cohort, kind, 100, due, stale, ratio, planned, calls, "due", after, served_by)
+    left = (1 - ratio) * 86_400
+    return PartitionRow(partition, source, cohort, kind, 100, due, stale, ratio, left, planned, calls, "due", after, served_by)
 
 
 def names(choice):
@@ -135,7 +136,7 @@ def test_tags():
 
 
 def test_why_nothing_is_requested():
-    held = SourceRow("sam_gov", 0.5, 0.9, True, 40, 3, "quota spent")
+    held = SourceRow("sam_gov", True, 0.5, 0.9, True, 40, 3, "quota spent")
     nothing = choose([], known=Known(), limits=AMPLE)
     assert nothing_to_do(nothing, []) == "nothing is due"
     assert nothing_to_do(nothing, [held]) == "sam_gov is held back, 40 due there: quota spent"

@@ -1,11 +1,13 @@
 """scripts/python-env.mjs on machines that lack something."""
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,3 +74,33 @@ def test_the_environment_of_these_tests_is_kept(checkout):
     assert told.returncode == 0, told.stderr
     assert told.stdout.strip() == str(ROOT / ".venv" / "bin" / "python")
     assert told.stderr == ""
+
+
+def prepare_workspace(home: Path) -> dict:
+    node = shutil.which("node")
+    assert node is not None
+    script = (
+        "import('./scripts/dagster-support.mjs').then(({ prepareWorkspace }) =>"
+        " console.log(JSON.stringify(prepareWorkspace(process.argv[1], 'dagster_project'))))"
+    )
+    told = subprocess.run([node, "-e", script, str(home)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(told.stdout)
+
+
+def test_a_workspace_of_the_users_is_left_as_it_is(tmp_path):
+    file = tmp_path / "workspace.yaml"
+    assert prepare_workspace(tmp_path) == {"file": str(file), "notes": []}
+    ours = file.read_text()
+    (location,) = yaml.safe_load(ours)["load_from"]
+    assert location["python_module"]["module_name"] == "dagster_project.definitions"
+    # Of an earlier version of this script, and of an earlier version before it marked what is its own.
+    for earlier in (ours.splitlines()[0] + "\nload_from: []\n", ours.splitlines()[1]):
+        file.write_text(earlier)
+        assert prepare_workspace(tmp_path)["notes"] == []
+        assert file.read_text() == ours
+    theirs = "load_from:\n- python_module: their.definitions\n"
+    file.write_text(theirs)
+    notes = " ".join(prepare_workspace(tmp_path)["notes"])
+    assert file.read_text() == theirs
+    assert f"Using {file} as it is" in notes
+    assert "does not name dagster_project.definitions" in notes

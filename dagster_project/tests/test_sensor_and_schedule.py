@@ -5,12 +5,15 @@ from datetime import datetime, timezone
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from dagster_project.defs.jobs import coverage_monitor_job
 from dagster_project.defs.schedules import coverage_schedule, nightly_schedule
 from dagster_project.defs.sensors import due_sensor, post_bulk_sensor
-from dagster_project.lib.engine_runner import EngineFailed, SubprocessEngineRunner, make_engine_runner
+from dagster_project.lib.engine_runner import EngineFailed, SubprocessEngineRunner
+from dagster_project.lib.make_engine_runner import make_engine_runner
 from dagster_project.lib.partition_sync import PARTITIONS_NAME
+from dagster_project.lib.reservations import STARTERS
 from dagster_project.lib.sensor_cursor import read_cursor, read_due_cursor
 from dagster_project.lib.settings import Settings
 
@@ -30,6 +33,7 @@ def listed(partition, **given):
         "due": 10,
         "stale": 0,
         "overdue_ratio": 0.5,
+        "sla_left_s": 43_200,
         "planned": True,
         "calls": 1,
         "reason": "due",
@@ -117,6 +121,17 @@ def apply(instance, result: dg.SensorResult) -> None:
                 instance.delete_dynamic_partition(request.partitions_def_name, key)
 
 
+def expire(instance) -> None:
+    """As if the time had passed within which the daemon creates the runs of a tick; it has created none."""
+    for starter in STARTERS:
+        instance.daemon_cursor_storage.set_cursor_values({f"enrichment/reserved/{starter}": "{}"})
+
+
+def origin_of(job: dg.JobDefinition) -> RemoteJobOrigin:
+    """What a run must have to be queued."""
+    return RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), job.name)
+
+
 def start(instance, request: dg.RunRequest, status=dg.DagsterRunStatus.STARTED) -> dg.DagsterRun:
     """A run as the daemon makes it of a request, not executed."""
 
@@ -124,7 +139,10 @@ def start(instance, request: dg.RunRequest, status=dg.DagsterRunStatus.STARTED) 
     def job(): ...
 
     return instance.create_run_for_job(
-        job_def=job, status=status, tags={**request.tags, "dagster/partition": request.partition_key}
+        job_def=job,
+        status=status,
+        tags={**request.tags, "dagster/partition": request.partition_key},
+        remote_job_origin=origin_of(job),
     )
 
 
@@ -162,6 +180,7 @@ def test_it_fires_once_per_load(instance):
     assert "followed up" in second.skip_reason.skip_message
     assert engine.asked == 1, "an idle tick costs no process"
     load(instance)
+    expire(instance)
     third = tick(instance, engine, second.cursor)
     assert [one.partition_key for one in third.run_requests] == STALE_FIRST
     assert {one.run_key for one in third.run_requests}.isdisjoint(one.run_key for one in first.run_requests)
@@ -176,6 +195,7 @@ def test_a_failed_load_pauses_and_a_success_reopens(instance):
     assert paused.skip_reason.skip_message.startswith("PAUSED: bulk asset enriched_sbir_awards failed")
     assert failed in paused.skip_reason.skip_message
     load(instance)
+    expire(instance)
     assert tick(instance, engine, paused.cursor).run_requests
 
 
@@ -206,14 +226,15 @@ def test_the_call_budget_holds_over_all_ticks_of_a_load(instance):
     assert requested == ["s:c0", "s:c1", "s:c2"]
 
 
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+@pytest.mark.parametrize("status", ["NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING"])
 def test_what_is_under_way_is_never_requested(instance, status):
     load(instance)
     busy = dg.RunRequest(partition_key="sam_gov:uei_batch_0001")
-    start(instance, busy, status)
+    start(instance, busy, dg.DagsterRunStatus[status])
     result = tick(instance, GivenEngine(*ROWS))
     assert "sam_gov:uei_batch_0001" not in [one.partition_key for one in result.run_requests]
     assert len(result.run_requests) == 3
+    expire(instance)
     assert "sam_gov:uei_batch_0001" not in [one.partition_key for one in night(instance, GivenEngine(*ROWS))]
 
 
@@ -303,6 +324,7 @@ def test_by_day_what_failed_rests_and_the_budget_is_that_of_the_day(instance):
     by_night = night(instance, engine, settings)
     assert [one.partition_key for one in by_night] == ["s:a", "s:b"]
     start(instance, by_night[0], status=dg.DagsterRunStatus.FAILURE)
+    expire(instance)
     by_day = look(instance, engine, later(look(instance, engine, settings=settings).cursor, 3_700), settings)
     assert [one.partition_key for one in by_day.run_requests] == ["s:b"], "s:a has failed; 4 of 7 calls are gone"
 
@@ -358,6 +380,7 @@ def test_the_night_says_why_it_does_nothing(instance):
     load(instance)
     held = {
         "source": "sam_gov",
+        "enabled": True,
         "coverage": 0.5,
         "threshold": 0.9,
         "below_threshold": True,
@@ -379,6 +402,136 @@ def test_the_measurement_begins_with_the_first_load(instance):
     assert isinstance(schedule(context), dg.RunRequest), "a paused gate does not hide falling coverage"
 
 
+# --- more than there is room for
+
+
+def many(sources=4, each=500):
+    """Due partitions; a higher number is nearer to its SLA, and every tenth is past it."""
+    return [
+        listed(
+            f"s{source}:c{n:04d}", sla_left_s=10_000 - n, **({"stale": 1, "overdue_ratio": 1 + n / 1000} if n % 10 == 0 else {})
+        )
+        for source in range(sources)
+        for n in range(each)
+    ]
+
+
+def forget(engine, partitions):
+    """They have been refreshed: the engine plans them no more."""
+    engine.answer["partitions"] = [row for row in engine.answer["partitions"] if row["partition"] not in partitions]
+
+
+def test_a_night_of_2000_due_partitions_requests_what_it_may_and_the_day_the_rest_in_order(instance):
+    load(instance)
+    engine = GivenEngine(*many())
+    settings = replace(SETTINGS, max_queued_per_source=500)
+    requests = night(instance, engine, settings)
+    assert len(requests) == settings.max_requests == 500
+    order = [one.partition_key for one in requests]
+    assert all(key.endswith("0") for key in order[:200]), "what is past its SLA"
+    assert order[:4] == [f"s{n}:c0490" for n in range(4)], "most overdue first"
+    assert order[200:204] == [f"s{n}:c0499" for n in range(4)], "then what is nearest to its SLA"
+
+    cursor = look(instance, engine, settings=settings).cursor
+    seen, cursor = list(order), later(cursor, 3_700)
+    for _ in range(100):
+        expire(instance)
+        forget(engine, set(seen))
+        result = look(instance, engine, cursor, settings)
+        cursor = result.cursor
+        if not result.run_requests:
+            break
+        assert len(result.run_requests) <= settings.requests_per_tick
+        seen += [one.partition_key for one in result.run_requests]
+    assert len(seen) == len(set(seen)) == 2_000, "none is starved, none is asked for twice"
+    left = [10_000 - int(key[-4:]) for key in seen[500:]]
+    assert left == sorted(left), "nearest to its SLA first, all along"
+
+
+def test_the_queue_is_bounded_however_often_it_is_looked(instance):
+    load(instance)
+    engine = GivenEngine(*many(sources=3, each=60))
+    settings = replace(SETTINGS, max_queued=50, max_queued_per_source=20, requests_per_tick=30)
+    requested, cursor = [], None
+    for _ in range(6):
+        result = tick(instance, engine, cursor, settings)
+        cursor = result.cursor
+        for one in result.run_requests or ():
+            start(instance, one, status=dg.DagsterRunStatus.NOT_STARTED)
+            requested.append(one.partition_key)
+    assert len(requested) == 30, "the next tick waits until half the places are free"
+    assert not read_cursor(cursor).is_done, "the rest is not forgotten"
+    at_night = night(instance, engine, settings)
+    assert len(at_night) == 20
+    by_source = [
+        sum(key.startswith(f"s{n}:") for key in [*requested, *(one.partition_key for one in at_night)]) for n in range(3)
+    ]
+    assert max(by_source) <= 20, "one source does not take the places of all"
+    for one in at_night:
+        start(instance, one, status=dg.DagsterRunStatus.NOT_STARTED)
+    asked = engine.asked
+    assert "50 partitions are queued or running, and 50 are the most" in night(instance, engine, settings).skip_message
+    assert "ENRICHMENT_MAX_QUEUED" in tick(instance, engine, cursor, settings).skip_reason.skip_message
+    by_day = later(look(instance, engine, settings=settings).cursor, 3_700)
+    assert "ENRICHMENT_MAX_QUEUED" in look(instance, engine, by_day, settings).skip_reason.skip_message
+    assert engine.asked == asked, "a full queue costs no process"
+
+
+def test_a_slow_source_leaves_room_for_the_others(instance):
+    load(instance)
+    engine = GivenEngine(
+        *(listed(f"slow:c{n:03d}", stale=1, overdue_ratio=9) for n in range(300)), listed("quick:c1"), listed("quick:c2")
+    )
+    requests = night(instance, engine, replace(SETTINGS, max_requests=200))
+    keys = [one.partition_key for one in requests]
+    assert len(keys) == SETTINGS.max_queued_per_source + 2
+    assert keys[-2:] == ["quick:c1", "quick:c2"]
+
+
+# --- sources that are switched off
+
+
+def source_row(source, *, enabled):
+    return {
+        "source": source,
+        "enabled": enabled,
+        "coverage": 0.0,
+        "threshold": 0.9,
+        "below_threshold": True,
+        "due": 0,
+        "stale": 0,
+        "held_back": None,
+    }
+
+
+def engine_with(enabled):
+    rows = (listed("a:c1"), listed("b:c1", planned=enabled))
+    return GivenEngine(*rows, sources=[source_row("a", enabled=True), source_row("b", enabled=enabled)])
+
+
+def test_partitions_of_a_source_come_and_go_with_it_and_keep_their_history(instance):
+    apply(instance, tick(instance, engine_with(True)))
+    assert set(instance.get_dynamic_partitions(PARTITIONS_NAME)) == {"a:c1", "b:c1"}
+    refreshed = dg.AssetKey("enrichment_refresh")
+    instance.report_runless_asset_event(dg.AssetMaterialization(refreshed, partition="b:c1"))
+    apply(instance, tick(instance, engine_with(False)))
+    assert instance.get_dynamic_partitions(PARTITIONS_NAME) == ["a:c1"]
+    apply(instance, tick(instance, engine_with(True)))
+    assert set(instance.get_dynamic_partitions(PARTITIONS_NAME)) == {"a:c1", "b:c1"}
+    assert instance.get_materialized_partitions(refreshed) == {"b:c1"}, "as it was, not missing"
+
+
+def test_a_night_too_takes_away_what_is_switched_off_but_not_what_runs(instance):
+    load(instance)
+    night(instance, engine_with(True))
+    running = start(instance, dg.RunRequest(partition_key="b:c1"))
+    night(instance, engine_with(False))
+    assert "b:c1" in instance.get_dynamic_partitions(PARTITIONS_NAME)
+    instance.report_run_canceled(running)
+    night(instance, engine_with(False))
+    assert "b:c1" not in instance.get_dynamic_partitions(PARTITIONS_NAME)
+
+
 # --- with the real engine
 
 
@@ -396,6 +549,7 @@ def test_sensor_and_schedule_with_the_real_engine(world, instance):
     assert not [key for key in requested if key.startswith("sbir_gov:award_year")]
     apply(instance, result)
     assert set(requested) <= set(instance.get_dynamic_partitions(PARTITIONS_NAME))
+    expire(instance)
     assert sorted(one.partition_key for one in night(instance, runner, settings)) == sorted(requested)
 
 

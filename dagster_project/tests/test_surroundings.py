@@ -5,10 +5,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dagster_project.lib.config_files import credential_variables, enabled_source_ids, source_ids
-from dagster_project.lib.engine_runner import EngineRun, SubprocessEngineRunner, make_engine_runner
+from dagster_project.lib.config_files import all_source_ids, credential_variables, enabled_source_ids, source_ids
+from dagster_project.lib.engine_runner import EngineRun, SubprocessEngineRunner
 from dagster_project.lib.environment import engine_environment
+from dagster_project.lib.make_engine_runner import make_engine_runner
 from dagster_project.lib.node import NodeNotFound, find_node
+from dagster_project.lib.partition_sync import list_partitions
 from dagster_project.lib.sensor_cursor import GateCursor, read_cursor
 from dagster_project.lib.settings import DEMO_BULK_KEYS, Settings, SettingsError
 
@@ -36,10 +38,61 @@ def test_a_number_that_is_none_is_named(value):
         Settings.from_env({"ENRICHMENT_MAX_REQUESTS": value})
 
 
-def test_relative_paths_are_relative_to_the_engine():
-    settings = Settings.from_env({"ENRICHMENT_AWARDS_FILE": "data/a.csv", "ENRICHMENT_CONFIG_DIR": "elsewhere"})
-    assert settings.awards_file == ROOT / "data" / "a.csv"
-    assert settings.config_dir == ROOT / "elsewhere"
+def test_relative_paths_are_relative_to_the_engine(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "base.yaml").touch()
+    (tmp_path / "elsewhere" / "mine.yaml").touch()
+    settings = Settings.from_env(
+        {
+            "ENRICHMENT_ENGINE_DIR": str(tmp_path),
+            "ENRICHMENT_AWARDS_FILE": "data/a.csv",
+            "ENRICHMENT_CONFIG_DIR": "elsewhere",
+            "ENRICHMENT_ENV": "mine",
+        }
+    )
+    assert settings.awards_file == tmp_path / "data" / "a.csv"
+    assert settings.config_dir == tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ENRICHMENT_ENV", "nope", "use one of: dev, prod, sandbox"),
+        ("ENRICHMENT_ENV", "../x", "use one of"),
+        ("ENRICHMENT_ENV", "base", "use one of"),
+        ("ENRICHMENT_CONFIG_DIR", "/nonexistent", "holds no base.yaml"),
+        ("ENRICHMENT_ENGINE_DIR", "/nowhere", "the engine's checkout"),
+        ("ENRICHMENT_NIGHTLY_CRON", "at night", "0 3 * * *"),
+        ("ENRICHMENT_COVERAGE_CRON", "0 0 31 2 *", "0 */6 * * *"),
+        ("ENRICHMENT_TIMEZONE", "Mars/Olympus", "America/New_York"),
+        ("ENRICHMENT_ENGINE_RUNNER", "k8s", "package.module:name"),
+        ("ENRICHMENT_BULK_ASSET_KEYS", "enrichment_refresh", "of this package"),
+        ("ENRICHMENT_BULK_ASSET_KEYS", "fine, enrichment_coverage/sam_gov", "of this package"),
+        ("ENRICHMENT_BULK_ASSET_KEYS", "lake//companies", "prefix/name"),
+        ("ENRICHMENT_BULK_ASSET_KEYS", '["lake"', "prefix/name"),
+        ("ENRICHMENT_FORWARD_VARIABLES", "HTTP-PROXY", "no name of a variable"),
+        ("ENRICHMENT_ALERT_ALL_CODE_LOCATIONS", "yes", "true nor false"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_with_what_to_write(name, value, says):
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env({name: value})
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"{name}=")
+    assert says in line
+
+
+def test_all_that_is_off_is_told_at_once():
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env({"ENRICHMENT_ENV": "nope", "ENRICHMENT_TIMEZONE": "x", "ENRICHMENT_MAX_REQUESTS": "many"})
+    names = [line.split("=")[0] for line in str(refused.value).splitlines()]
+    assert sorted(names) == ["ENRICHMENT_ENV", "ENRICHMENT_MAX_REQUESTS", "ENRICHMENT_TIMEZONE"]
+
+
+def test_a_value_where_a_name_belongs_is_not_repeated():
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env({"ENRICHMENT_FORWARD_VARIABLES": "TOKEN=s3cret"})
+    assert "s3cret" not in str(refused.value)
 
 
 def test_the_worker_gets_what_it_needs_and_no_other_secret():
@@ -67,6 +120,28 @@ def test_enabled_sources_by_the_last_layer_that_says(tmp_path):
     assert enabled_source_ids(tmp_path, "prod", {}) == ("a", "b")
     overrides = {"ENRICHMENT__ENRICHMENT_REFRESH__C__ENABLED": "true", "ENRICHMENT__ENRICHMENT_REFRESH__A__ENABLED": "false"}
     assert enabled_source_ids(tmp_path, "dev", overrides) == ("c",)
+
+
+def test_identity_sources_follow_the_source_they_are_for(tmp_path):
+    (tmp_path / "base.yaml").write_text(
+        "enrichment: {a: {adapter: orcid}, b: {adapter: edgar}, c: {adapter: sam_gov}, d: {adapter: dla_cage}}\n"
+        "enrichment_refresh: {a: {enabled: true}, b: {enabled: false, identity: {cadence: 9d}}, c: {enabled: true},"
+        " d: {enabled: true, identity: {enabled: false}}}\n"
+    )
+    assert all_source_ids(tmp_path, "dev", {}) == ("a", "a_identity", "b", "b_identity", "c", "d")
+    assert enabled_source_ids(tmp_path, "dev", {}) == ("a", "a_identity", "c", "d")
+    switched = {
+        "ENRICHMENT__ENRICHMENT_REFRESH__A__IDENTITY__ENABLED": "false",
+        "ENRICHMENT__ENRICHMENT_REFRESH__B__ENABLED": "true",
+    }
+    assert enabled_source_ids(tmp_path, "dev", switched) == ("a", "b", "b_identity", "c", "d")
+
+
+def test_the_engine_has_the_same_sources(world):
+    """Fails when an adapter learned (or forgot) to find identities: then name it in IDENTITY_ADAPTERS."""
+    listed = list_partitions(make_engine_runner(Settings.from_env()))
+    assert tuple(row.source for row in listed.sources) == all_source_ids(ROOT / "config", "sandbox", world.env)
+    assert {row.source for row in listed.sources if row.enabled} == set(enabled_source_ids(ROOT / "config", "sandbox", world.env))
 
 
 def test_names_of_credentials_come_from_every_layer(tmp_path):
@@ -126,7 +201,7 @@ def test_another_runner_by_configuration():
     assert isinstance(made, RecordingRunner)
 
 
-@pytest.mark.parametrize("runner", ["k8s", "nowhere.at_all:x", "json:nothing", "builtins:repr"])
+@pytest.mark.parametrize("runner", ["k8s", "nowhere.at_all:x", "json:nothing", "builtins:repr", "os:getcwd"])
 def test_a_runner_that_is_none_is_named(runner):
     with pytest.raises(SettingsError, match="ENRICHMENT_ENGINE_RUNNER"):
         make_engine_runner(Settings.from_env({"ENRICHMENT_ENGINE_RUNNER": runner}))

@@ -1,6 +1,8 @@
+from datetime import datetime, timezone
+
 import pytest
 
-from dagster_project.lib.verdict import MAX_WAITING_TRIES, End, judge
+from dagster_project.lib.verdict import End, Patience, judge, resumes_at
 
 CLEAN = {"opened": True, "closed": {}}
 
@@ -55,7 +57,7 @@ def test_the_engines_words_are_told_with_what_to_do_next():
     [(None, 0, 5), (2, 0, 5), (60, 0, 60), (None, 3, 40), (None, 9, 300), (100, 1, 100), ("soon", 0, 5), (-3, 0, 5)],
 )
 def test_try_later_waits_for_what_the_engine_says_and_longer_each_time(after, tries, wait):
-    verdict = judge(end(75, result={"why": "lease", "retry_after_s": after}), tries=tries)
+    verdict = judge(end(75, result={"why": "lease", "retry_after_s": after}), Patience(waits=tries))
     assert (verdict.kind, verdict.wait_s) == ("retry", wait)
 
 
@@ -64,9 +66,23 @@ def test_a_long_wait_is_left_to_a_later_run():
     assert (verdict.kind, verdict.wait_s) == ("deferred", 40_000)
 
 
-def test_waiting_ends_some_day():
-    assert judge(end(75), tries=MAX_WAITING_TRIES).kind == "deferred"
+def test_waiting_is_bounded_in_time_not_in_tries():
+    assert judge(end(75), Patience(waits=500, waited_s=1_000)).kind == "retry"
+    assert judge(end(75), Patience(waits=1, waited_s=1_795)).kind == "deferred"
+    assert judge(end(75), Patience(waits=1, waited_s=1_790)).kind == "retry"
+    assert judge(end(75, result={"retry_after_s": 600}), Patience(max_total_s=599)).kind == "deferred"
 
 
 def test_no_waiting_when_none_is_allowed():
-    assert judge(end(75, result={"retry_after_s": 1}), max_wait_s=0).kind == "deferred"
+    assert judge(end(75, result={"retry_after_s": 1}), Patience(max_wait_s=0)).kind == "deferred"
+
+
+def test_when_it_makes_sense_again_is_told_by_the_engines_clock():
+    wall = datetime(2026, 11, 21, tzinfo=timezone.utc)
+    report = {"finished_at": "2027-03-01T10:00:00.000Z"}
+    told = end(75, result={"retry_after_s": 40_000, "report": report})
+    assert resumes_at(told, judge(told), wall) == datetime(2027, 3, 1, 21, 6, 40, tzinfo=timezone.utc)
+    untold = end(75, result={"retry_after_s": 40_000})
+    assert resumes_at(untold, judge(untold), wall) == datetime(2026, 11, 21, 11, 6, 40, tzinfo=timezone.utc)
+    nothing = end(75)
+    assert resumes_at(nothing, judge(nothing, Patience(waited_s=1_800)), wall) is None

@@ -6,25 +6,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { contentOf, query } from '../unit/warehouse/world.ts'
-import { createGate, type Ended, reapAll, start, WORKER } from './support/child.ts'
+import { createGate, reapAll } from './support/child.ts'
 import { pointsInCode } from './support/crash-points.ts'
+import { expectAsUndisturbed, resultOf, runUndisturbed, startProcess, type Undisturbed } from './support/crash-run.ts'
 import {
-  armFaults,
   expectQuietWorld,
   makeTemplate,
   openScenario,
   SCENARIO,
   SCENARIOS,
   type ScenarioName,
-  scenarioConfig,
-  stateOfHome,
   type Template,
 } from './support/crash-scenarios.ts'
-import type { FinalState } from './support/final-state.ts'
-import type { Home } from './support/home.ts'
 import { chaosSeed, ROUNDS, rngOf } from './support/seed.ts'
-import type { Pass, WorkerResult, WorkerScript } from './worker.ts'
 
 const POINTS = pointsInCode()
 
@@ -48,68 +42,20 @@ const CASES = POINTS.flatMap((point) => scenariosOf(point).map((scenario) => ({ 
 
 // ---------------------------------------------------------------- undisturbed histories
 
-type Undisturbed = {
-  readonly state: FinalState
-  readonly points: Readonly<Record<string, number>>
-  readonly warehouse: unknown
-}
-
 const seed = chaosSeed('crash points')
 const gate = createGate(Math.max(2, availableParallelism()))
 const undisturbed = new Map<ScenarioName, Undisturbed>()
 let root: string
 let template: Template
 
-function runWorker(script: WorkerScript): Promise<Ended> {
-  return start([WORKER], { input: JSON.stringify(script) }).ended
-}
-
-function resultOf(ended: Ended): WorkerResult {
-  expect(ended.code, ended.stderr + ended.stdout).toBe(0)
-  return JSON.parse(ended.stdout.trim().split('\n').at(-1)!) as WorkerResult
-}
-
-/** One process of a history. Each is later than the one before by more than any lease or quota window. */
-async function runProcess(
-  name: ScenarioName,
-  home: Home,
-  index: number,
-  crash: Pass | null,
-  steps: WorkerScript['steps'],
-): Promise<Ended> {
-  await armFaults(name, home)
-  const config = await scenarioConfig(name, home)
-  return runWorker({ config, steps, crash, monotonicAheadMs: index * 300_000, progressFile: join(home.dir, 'steps-done') })
-}
-
-/** What people would read of the export: views of the catalog, without moments and run ids. */
-async function warehouseOf(home: Home): Promise<unknown> {
-  const directory = join(home.dir, 'warehouse')
-  await contentOf(directory)
-  return {
-    ledger: await query(
-      directory,
-      'SELECT source, entity_kind, entity_key, outcome, payload_hash, attempts FROM ledger ORDER BY ALL',
-    ),
-    records: await query(directory, 'SELECT source, entity_kind, entity_key, payload_hash FROM records ORDER BY ALL'),
-    events: await query(directory, 'SELECT source, entity_kind, entity_key, kind, old_hash, new_hash FROM events ORDER BY ALL'),
-    changes: await query(directory, 'SELECT source, entity_key, path, old, new FROM event_changes ORDER BY ALL'),
-  }
-}
-
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'enrichment-crash-'))
   template = await makeTemplate()
   for (const name of SCENARIOS) {
-    const home = await openScenario(name, template, join(root, `undisturbed-${name}`))
-    if (name === 'load') await expectQuietWorld(home)
-    const steps = await SCENARIO[name].steps(home)
-    const { points } = resultOf(await runProcess(name, home, 0, null, steps))
-    const warehouse = name === 'export' ? await warehouseOf(home) : null
-    undisturbed.set(name, { state: await stateOfHome(name, home), points, warehouse })
-    await home.close()
+    const check = name === 'load' ? expectQuietWorld : undefined
+    undisturbed.set(name, await runUndisturbed(name, template, join(root, `undisturbed-${name}`), check))
   }
-}, 120_000)
+}, 300_000)
 
 afterAll(async () => {
   await reapAll()
@@ -128,7 +74,7 @@ async function disturbed(name: ScenarioName, point: string, passes: readonly num
     let index = 0
     let kills = 0
     for (const pass of passes) {
-      const ended = await runProcess(name, home, index++, { point, pass }, steps)
+      const ended = await (await startProcess(name, home, index++, { point, pass }, steps)).ended
       if (ended.signal === 'SIGKILL') kills += 1
       else {
         // The rest was done before the pass came: a history that was killed once less.
@@ -136,10 +82,8 @@ async function disturbed(name: ScenarioName, point: string, passes: readonly num
         break
       }
     }
-    const last = await runProcess(name, home, index, null, steps)
-    resultOf(last)
-    expect(await stateOfHome(name, home)).toEqual(expected.state)
-    if (name === 'export') expect(await warehouseOf(home)).toEqual(expected.warehouse)
+    resultOf(await (await startProcess(name, home, index, null, steps)).ended)
+    await expectAsUndisturbed(name, home, expected)
     return kills
   } finally {
     await home.close()

@@ -34,6 +34,9 @@ export type Step =
   | { readonly do: 'reset_checkpoint'; readonly partition: string }
   | { readonly do: 'drop_quarantined' }
 
+/** The wall clock is set by so much at that moment of the machine's monotonic clock: for all processes at once, as real ones are. */
+export type WallStep = { readonly atMonotonicMs: number; readonly byMs: number }
+
 export type WorkerScript = {
   readonly config: Config
   readonly steps: readonly Step[]
@@ -41,6 +44,7 @@ export type WorkerScript = {
   readonly crash?: Pass | null
   /** Moves the monotonic clock, as if the process had been started later: leases and slots of the dead have run out. */
   readonly monotonicAheadMs?: number
+  readonly wallSteps?: readonly WallStep[]
   /** File that remembers how many steps are done; null: all are done each time. */
   readonly progressFile?: string | null
 }
@@ -70,8 +74,13 @@ async function clockOf(config: Config): Promise<Clock> {
   const system = systemClock()
   const clock = config.clock.source === 'sandbox' ? await openSandboxClock(config.clock.sandbox_url!, system) : system
   const ahead = script.monotonicAheadMs ?? 0
+  const steps = script.wallSteps ?? []
+  const stepped = (): number => {
+    const at = clock.monotonic().ms
+    return steps.reduce((sum, step) => (step.atMonotonicMs <= at ? sum + step.byMs : sum), 0)
+  }
   return {
-    now: () => clock.now(),
+    now: () => clock.now() + stepped(),
     monotonic: () => ({ ...clock.monotonic(), ms: clock.monotonic().ms + ahead }),
     sleep: (duration, signal) => clock.sleep(duration, signal),
   }

@@ -5,6 +5,7 @@ import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
 import { diffRecords } from '../../ts/refresh/diff.ts'
+import { readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ErrorCase, type RecordedCase } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -63,6 +64,7 @@ const EXPECTED: Readonly<Record<string, 'prefix-overview' | 'another call'>> = {
   whois: 'another call',
 }
 
+const reads = readingsOf(asn, RIPE_FIRST)
 const RECORDED: readonly RecordedCase[] = hasRecordings(PROVIDER)
   ? Object.entries(EXPECTED).map(([name, call]) => {
       const data = recording(PROVIDER, name)
@@ -71,6 +73,7 @@ const RECORDED: readonly RecordedCase[] = hasRecordings(PROVIDER)
         label: 'asn.ripestat',
         view: viewOf({ body: envelope(data) }),
         class: (Array.isArray(data) ? 'malformed' : 'ok') as ResponseClass,
+        reads: call === 'another call' ? reads.other('one data call alone is made: prefix-overview') : reads.record(target()),
         ...(call === 'prefix-overview'
           ? {
               check: () =>
@@ -126,7 +129,7 @@ const ERRORS: readonly ErrorCase[] = [
     class: 'rate_limited',
     untilMs: 60_000,
   },
-  { name: 'refused', label: 'asn.ripestat', answer: { status: 403, text: '' }, class: 'rate_limited' },
+  { name: 'refused', label: 'asn.ripestat', answer: { status: 403, text: '' }, class: 'rate_limited', untilMs: 3_600_000 },
   { name: 'overload', label: 'asn.ripestat', answer: { status: 502, text: '' }, class: 'transient' },
   {
     name: 'embedded: nothing there',
@@ -148,10 +151,23 @@ const ERRORS: readonly ErrorCase[] = [
   },
 ]
 
+const NOTHING = viewOf({ status: 404, body: { code: 'not_found', error: 'no entry' } })
+
 adapterSuite(asn, {
   exampleEntities: [ip('193.0.6.139'), ip('2001:67c:2e8::1'), ip('10.0.0.1')],
   options: OPTIONS,
   recordings: RECORDED,
+  conversations: [
+    {
+      name: 'one provider after the other',
+      by: 'lookup',
+      targets: [target()],
+      answers: [NOTHING, NOTHING, NOTHING],
+      requests: 3,
+    },
+  ],
+  instants: 'query_time has no zone; its day alone is kept, and that is volatile',
+  noise: ['query_time', 'is_less_specific', 'related_prefixes'],
   errors: ERRORS,
   unchangedPairs: [
     {
@@ -193,7 +209,10 @@ describe('asn', () => {
     expect(lookup!.more!([nothing], target(), CONTEXT)).toMatchObject({
       base: 'embedded',
       path: '/mmdb/193.0.6.139',
-      query: [['file', '/data/asn.mmdb']],
+      query: [
+        ['file', '/data/asn.mmdb'],
+        ['use', 'network'],
+      ],
       credits: 0,
     })
     const last = lookup!.more!([nothing, nothing], target(), CONTEXT)

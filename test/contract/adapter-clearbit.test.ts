@@ -4,6 +4,7 @@ import { clearbit } from '../../ts/adapters/clearbit.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ErrorCase } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -34,6 +35,14 @@ const EXPECTED: Readonly<Record<string, { readonly status: number; readonly clas
   'watchlist-200': { status: 200, class: 'malformed' },
 }
 
+const reads = readingsOf(clearbit, CONTEXT)
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  'company-find-200': reads.record(target()),
+  'error-404-unknown-record': reads.record(target()),
+  'error-404-unknown-record-company': reads.record(target()),
+  'lookup-queued-202': reads.record(target()),
+  'person-find-200': reads.other('people are never asked for; the answer is told from a company by its domain'),
+}
 const BODY = {
   id: '027b0d40-016c-40ea-8925-a076fa640992',
   name: 'Uber',
@@ -96,9 +105,13 @@ adapterSuite(clearbit, {
         label: 'companies.find',
         view: viewOf({ status: expected.status, body: recording(PROVIDER, name) }),
         class: expected.class,
+        ...(READ_BY[name] === undefined ? {} : { reads: READ_BY[name] }),
       }))
     : [],
   errors: ERRORS,
+  onePage: { lookup: 'what is looked up later is asked for again by the next refresh' },
+  instants: 'times of crawls are left out; what remains is no date',
+  noise: ['raised', 'employees', 'logo', 'google', 'alexa', 'site', 'founders', 'facebook'],
   unchangedPairs: [
     {
       name: 'estimates, crawl dates, logos and order',
@@ -135,6 +148,69 @@ describe('clearbit', () => {
     const pinned = { ...CONTEXT, options: clearbit.options.parse({ api_version: '2019-12-19' }) as JsonObject }
     expect(clearbit.lookup!.request(target(), pinned).headers).toEqual({ 'api-version': '2019-12-19' })
     expect(clearbit.unresolvable(company(null))).toBe('no domain')
+  })
+
+  it('keeps every member that the sheet names, from where the sheet has it', () => {
+    const body = {
+      ...BODY,
+      legalName: 'Uber, Inc.',
+      domainAliases: ['uber.io'],
+      foundedYear: 2009,
+      type: 'private',
+      ticker: 'UBER',
+      category: { sector: 'A', industryGroup: 'B', industry: 'C', subIndustry: 'D', naicsCode: '48', sicCode: '41' },
+      location: 'San Francisco, CA',
+      geo: { city: 'San Francisco', stateCode: 'CA', postalCode: '94103', countryCode: 'US' },
+      parent: { domain: 'Parent.example' },
+      ultimateParent: { domain: 'top.example' },
+      linkedin: { handle: 'company/uber-com' },
+    }
+    expect(recordOf(body)).toEqual({
+      id: BODY.id,
+      name: 'Uber',
+      legal_name: 'Uber, Inc.',
+      domain: 'uber.com',
+      domain_aliases: ['uber.io'],
+      description: null,
+      founded_year: 2009,
+      type: 'private',
+      ticker: 'UBER',
+      sector: 'A',
+      industry_group: 'B',
+      industry: 'C',
+      sub_industry: 'D',
+      naics_code: '48',
+      sic_code: '41',
+      categories: [],
+      tags: expect.arrayContaining(['B2C', 'Mobile']),
+      location: 'San Francisco, CA',
+      city: 'San Francisco',
+      state: 'CA',
+      postal_code: '94103',
+      country: 'US',
+      parent_domain: 'parent.example',
+      ultimate_parent_domain: 'top.example',
+      linkedin_handle: 'company/uber-com',
+      twitter_handle: null,
+      raised_usd: '1500000000',
+      employees: 200,
+      employees_range: '101-250',
+      estimated_annual_revenue: null,
+      tech: expect.arrayContaining(['nginx', 'aws']),
+    })
+  })
+
+  it('hands on what Clearbit warns of', () => {
+    const request = { method: 'GET', path: '/', label: 'companies.find' } as const
+    const headers = { 'x-api-warn': 'version 2014-01-01 is deprecated' }
+    for (const [answer, responseClass] of [
+      [{ body: BODY }, 'ok'],
+      [{ status: 422, body: { error: { type: 'params_invalid' } } }, 'invalid_request'],
+    ] as const) {
+      const verdict = clearbit.classify(viewOf({ ...answer, headers }), request, { now: RECEIVED_AT, options: {} })
+      expect(verdict.class).toBe(responseClass)
+      expect(verdict.reason).toMatch(/; Clearbit warns: version 2014-01-01 is deprecated$/)
+    }
   })
 
   it('asks again for what is queued: an error body on a success status', () => {

@@ -6,7 +6,9 @@ import { dlaCage } from '../../ts/adapters/dla-cage.ts'
 import { samGov } from '../../ts/adapters/sam-gov.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject } from '../../ts/model/json.ts'
+import { touches } from '../../ts/refresh/changed-paths.ts'
 import { diffRecords } from '../../ts/refresh/diff.ts'
+import type { EmptyReading } from './adapter-readings.ts'
 import { adapterSuite, type ErrorCase, type RecordedCase } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, viewOf } from './recorded.ts'
 
@@ -106,13 +108,28 @@ const EXPECTED: Readonly<Record<string, RecordedCase['class']>> = {
 }
 const recorded = (name: string) => viewOf({ text: readFileSync(`${ROOT}${name}`, 'utf8') })
 
+const ADDRESS: EmptyReading = {
+  kind: 'record',
+  parser: 'file.request',
+  parse: (view) => [file.request({ etag: null, lastModified: null }, CONTEXT, view).path],
+}
+
 adapterSuite(dlaCage, {
   exampleEntities: [COMPANY, WITHOUT_UEI],
   providerKeys: { [COMPANY.key]: '1XYZ9' },
   related: { [COMPANY.key]: { sam_gov: sam(registration('1XYZ9')) } },
   errors: ERRORS,
+  conversations: [{ name: 'the page, then the archive', by: 'file', answers: [viewOf({ text: PAGE })], requests: 2 }],
+  onePage: { identity: 'nothing is asked: candidates are in the records of SAM.gov' },
+  instants: 'the file has no dates but those that are not read',
   recordings: existsSync(ROOT)
-    ? Object.entries(EXPECTED).map(([name, expected]) => ({ name, label: 'cage.page', view: recorded(name), class: expected }))
+    ? Object.entries(EXPECTED).map(([name, expected]) => ({
+        name,
+        label: 'cage.page',
+        view: recorded(name),
+        class: expected,
+        reads: ADDRESS,
+      }))
     : [],
   unchangedPairs: [
     { name: 'another contract office', before: recordOf(ROW), after: recordOf({ ...ROW, cao: '' }) },
@@ -223,14 +240,16 @@ describe('identity by SAM.gov', () => {
   })
 
   it('is looked for again when SAM.gov gives the company another code', () => {
-    const [rule] = samGov.followUps!.filter(({ source }) => source === 'dla_cage_identity')
-    const changes = diffRecords(
-      sam(registration('1XYZ9'), registration('2ABC3', '0001')),
-      sam(registration('3DEF4'), registration('2ABC3', '0001')),
-      samGov,
-    )
-    expect(changes.map(({ path }) => path)).toEqual(rule!.paths)
-    expect(rule!.on).toEqual(['changed'])
+    const paths = resolve.dependsOn!['sam_gov']!
+    const isNews = (...after: Parameters<typeof sam>): boolean =>
+      diffRecords(sam(registration('1XYZ9'), registration('2ABC3', '0001')), sam(...after), samGov).some((change) =>
+        paths.some((path) => touches(change.path, path)),
+      )
+    expect(isNews(registration('3DEF4'), registration('2ABC3', '0001'))).toBe(true)
+    expect(isNews(registration('1XYZ9'), registration('4ABC3', '0001'))).toBe(true)
+    expect(isNews(registration('1XYZ9'))).toBe(true)
+    expect(isNews(registration('1XYZ9', '', 'Inactive'), registration('2ABC3', '0001'))).toBe(true)
+    expect(isNews({ ...registration('1XYZ9'), physicalAddress: { city: 'X' } }, registration('2ABC3', '0001'))).toBe(false)
   })
 
   it('says why there is none', () => {

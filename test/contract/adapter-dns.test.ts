@@ -3,6 +3,7 @@ import type { Answer, Target } from '../../ts/adapters/adapter.ts'
 import { dns } from '../../ts/adapters/dns.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject } from '../../ts/model/json.ts'
+import { readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ErrorCase } from './adapter-suite.ts'
 import { RECEIVED_AT, viewOf } from './recorded.ts'
 
@@ -54,8 +55,20 @@ adapterSuite(dns, {
       label: 'dns.a',
       view: viewOf({ body: reply(0, [CNAME, a('93.184.216.34'), a('8.8.8.8')]) }),
       class: 'ok',
+      reads: readingsOf(dns, CONTEXT).record(target),
     },
   ],
+  conversations: [
+    {
+      name: 'IPv4, then IPv6',
+      by: 'lookup',
+      targets: [target],
+      answers: [viewOf({ body: reply(0, [a('8.8.8.8')]) }), viewOf({ body: reply(0) })],
+      requests: 2,
+    },
+  ],
+  instants: 'answers have no dates, only times to live, which are left out',
+  noise: ['TTL', 'Question'],
   errors: ERRORS,
   unchangedPairs: [
     {

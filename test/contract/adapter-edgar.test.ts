@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import type { Resolution, Target } from '../../ts/adapters/adapter.ts'
 import { isFilingDay } from '../../ts/adapters/edgar/daily-index.ts'
+import { factsOf } from '../../ts/adapters/edgar/facts.ts'
 import { edgar } from '../../ts/adapters/edgar.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
@@ -10,6 +11,8 @@ import type { ResponseClass, ResponseView } from '../../ts/model/response.ts'
 import { parseUtcDate } from '../../ts/model/time.ts'
 import { payloadHash } from '../../ts/refresh/canonical.ts'
 import { diffRecords } from '../../ts/refresh/diff.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
+import type { Conversation } from './adapter-requests.ts'
 import { adapterSuite, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -52,8 +55,8 @@ function lookUp(cik: string, answers: Readonly<Record<string, ResponseView>>, op
   return answer.record
 }
 const NO_FACTS = { ...OPTIONS, company_facts: false }
-function pageRecord(name: string, cik: string): JsonObject {
-  return lookUp(cik, { [`/submissions/CIK${cik}.json`]: recordedView(PROVIDER, name) }, NO_FACTS)
+function pageRecord(name: string, cik: string, options: JsonObject = NO_FACTS): JsonObject {
+  return lookUp(cik, { [`/submissions/CIK${cik}.json`]: recordedView(PROVIDER, name) }, options)
 }
 
 const INDEX = 'filings.daily_index'
@@ -69,7 +72,7 @@ const EXPECTED: Readonly<Record<string, { label: string; class: ResponseClass; c
   'submissions-individual-v2': { label: PAGE, class: 'ok', cik: '0001718179', filings: 12 },
   'submissions-no-filings': { label: PAGE, class: 'ok', cik: '0000350001', filings: 0 },
   'submissions-paged-001': { label: 'filer.older_filings', class: 'ok' },
-  'submissions-paged-main': { label: PAGE, class: 'ok' },
+  'submissions-paged-main': { label: PAGE, class: 'ok', cik: '0001009672', filings: 1000 },
   'submissions-private-company-form-d': { label: PAGE, class: 'ok', cik: '0001940261', filings: 5 },
   'submissions-small-cap-v1': { label: PAGE, class: 'ok', cik: '0001677077', filings: 370 },
   'submissions-small-cap-v2': { label: PAGE, class: 'ok', cik: '0001677077', filings: 374 },
@@ -88,6 +91,69 @@ const others = existsSync(DIRECTORY)
       .sort()
   : []
 
+const reads = readingsOf(edgar, CONTEXT)
+const INTEL = target(null, company('Intel', { state: 'CA', city: 'Santa Clara' }))
+const named = (name: string): EmptyReading => reads.candidates(target(null, company(name)))
+/** A page of older filings is read behind the page that names it. */
+const older = (view: ResponseView): readonly JsonValue[] => {
+  const reading = reads.record(target(PAGED), [recordedView(PROVIDER, 'submissions-paged-main')])
+  return reading.kind === 'other' ? [] : reading.parse(view)
+}
+/** Who reads what; pages of filers with a number in EXPECTED are read as look-ups. */
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  'company_tickers.trimmed': reads.other('the list of tickers is never asked for: few of our companies are listed'),
+  'companyfacts.trimmed': { kind: 'list', parser: 'factsOf', parse: (view) => factsOf(view, '0001835632') },
+  'efts-search-index': reads.candidates(INTEL),
+  'submissions-paged-001': { kind: 'record', parser: 'lookup.parse', parse: (view) => older(view) },
+  'filing-directory-index': reads.other('directories of single filings are never asked for'),
+  'sec/efts-search-0_hits': { ...named('Nobody'), nothing: 'no filing has the name' },
+  'sec/efts-search-1_hit': named('BrightSpring Health Services, Inc.'),
+  'sec/efts-search-101_hits': named('BofA Finance LLC'),
+  'daily-index-form.20200318.trimmed.idx': reads.feed('2020-03-18', [target('0001806494')]),
+  'full-index-form-sample.idx': reads.feed('2021-03-31'),
+  // A holiday: an index that is missing on a working day is refused.
+  'error-403-missing-index-accessdenied.xml': { ...reads.feed('2026-01-01'), nothing: 'no index on a holiday' },
+  'error-404-nosuchkey.xml': reads.record(target('0001677077')),
+}
+function readBy(name: string): { readonly reads?: EmptyReading } {
+  const cik = EXPECTED[name]?.cik
+  const reading = cik === undefined ? READ_BY[name] : reads.record(target(cik))
+  return reading === undefined ? {} : { reads: reading }
+}
+const PAGED = '0001009672'
+const WITHOUT_RECORDINGS: readonly Conversation[] = [
+  {
+    name: 'a page and its older filings',
+    by: 'lookup',
+    targets: [target(PAGED)],
+    answers: [viewOf({ body: { filings: { files: [{ name: `CIK${PAGED}-submissions-001.json` }], recent: { isXBRL: [1] } } } })],
+    requests: 2,
+  },
+  {
+    name: 'hints and the search',
+    by: 'identity',
+    targets: [INTEL],
+    answers: [viewOf({ body: { hits: { hits: [] } } })],
+    requests: 2,
+  },
+]
+function conversations(): readonly Conversation[] {
+  const asked = target(PAGED)
+  const paged = recordedView(PROVIDER, 'submissions-paged-main')
+  const older = recordedView(PROVIDER, 'submissions-paged-001')
+  const figures = viewOf({ body: { cik: 1009672, facts: {} } })
+  return [
+    { name: 'the page, older filings, figures', by: 'lookup', targets: [asked], answers: [paged, older, figures], requests: 3 },
+    {
+      name: 'hints, the search for former names, pages of those found',
+      by: 'identity',
+      targets: [INTEL],
+      answers: [viewOf({ body: { hits: { hits: [] } } }), recordedView(PROVIDER, 'efts-search-index')],
+      requests: 3,
+    },
+  ]
+}
+
 const recordings: RecordedCase[] = [
   ...recordingNames(PROVIDER).map((name): RecordedCase => {
     const expected = EXPECTED[name]
@@ -96,14 +162,17 @@ const recordings: RecordedCase[] = [
       label: expected?.label ?? 'no line in EXPECTED',
       view: recordedView(PROVIDER, name),
       class: expected?.class ?? ('no line in EXPECTED' as ResponseClass),
+      ...readBy(name),
       check() {
         if (expected?.cik === undefined) return
-        expect((pageRecord(name, expected.cik)['filings'] as unknown[]).length).toBe(expected.filings)
+        expect((pageRecord(name, expected.cik, { ...NO_FACTS, history_pages: 0 })['filings'] as unknown[]).length).toBe(
+          expected.filings,
+        )
       },
     }
   }),
   ...recordingNames('sec').map((name): RecordedCase => {
-    return { name: `sec/${name}`, label: 'filers.search', view: recordedView('sec', name), class: 'ok' }
+    return { name: `sec/${name}`, label: 'filers.search', view: recordedView('sec', name), class: 'ok', ...readBy(`sec/${name}`) }
   }),
   ...others.map((file): RecordedCase => {
     const expected = OTHER_FILES[file]
@@ -112,6 +181,8 @@ const recordings: RecordedCase[] = [
       label: expected?.label ?? 'no line in OTHER_FILES',
       view: viewOf({ status: expected?.status ?? 200, text: textOf(file) }),
       class: expected?.class ?? ('no line in OTHER_FILES' as ResponseClass),
+      ...readBy(file),
+      ...readBy(file),
     }
   }),
 ]
@@ -185,6 +256,83 @@ adapterSuite(edgar, {
   recordings,
   errors,
   unchangedPairs,
+  conversations: hasRecordings(PROVIDER) ? conversations() : WITHOUT_RECORDINGS,
+  onePage: { feed: 'the index of a day is one file' },
+  instants: 'the only time, acceptanceDateTime, is Eastern or UTC by turns, both with a Z, and is left out; the rest are days',
+  // `from` and `to` are of former names, of which the hours move.
+  noise: [
+    'acceptanceDateTime',
+    'from',
+    'to',
+    'category',
+    'phone',
+    'flags',
+    'website',
+    'isForeignLocation',
+    'size',
+    'isXBRLNumeric',
+  ],
+})
+
+describe('edgar, members of the record', () => {
+  const CIK = '0001677077'
+  const table = { accessionNumber: ['a'], form: ['10-K'], filingDate: ['2026-03-10'], reportDate: [''], items: [''] }
+  const body = (more: JsonObject = {}): JsonObject => ({
+    cik: CIK,
+    name: 'X',
+    ein: '811822909',
+    sic: '2834',
+    sicDescription: 'Pharmaceutical Preparations',
+    filings: { recent: { ...table, primaryDocument: ['xslF345X05/a.xml'], isXBRL: [1] }, files: [] },
+    ...more,
+  })
+  const url = `/submissions/CIK${CIK}.json`
+
+  it('number of the employer, industry, and the document without its style sheet', () => {
+    expect(lookUp(CIK, { [url]: viewOf({ body: body() }) }, NO_FACTS)).toMatchObject({
+      cik: CIK,
+      ein: '811822909',
+      sic: '2834',
+      sic_description: 'Pharmaceutical Preparations',
+      filings: [{ filing_date: '2026-03-10', primary_document: 'a.xml' }],
+    })
+    expect(lookUp(CIK, { [url]: viewOf({ body: body({ ein: '000000000' }) }) }, NO_FACTS)['ein']).toBeNull()
+  })
+
+  it('of a period that was told twice, the figure that was told last', () => {
+    const row = (filed: string, val: number, form = '10-K', end = '2025-12-31'): JsonObject => ({
+      start: `${Number(end.slice(0, 4))}-01-01`,
+      end,
+      filed,
+      val,
+      form,
+      accn: `accn-${val}`,
+    })
+    const rows = [
+      row('2026-03-01', 100),
+      row('2027-03-01', 90),
+      row('2026-09-01', 95),
+      row('2028-01-01', 1, '8-K'),
+      row('2027-04-01', 7, '10-K', '2024-12-31'),
+    ]
+    const facts = viewOf({ body: { cik: Number(CIK), facts: { 'us-gaap': { NetIncomeLoss: { units: { USD: rows } } } } } })
+    const answers = { [url]: viewOf({ body: body() }), [`/api/xbrl/companyfacts/CIK${CIK}.json`]: facts }
+    expect(lookUp(CIK, answers)['facts']).toEqual([
+      {
+        fact: 'net_income',
+        tag: 'NetIncomeLoss',
+        unit: 'USD',
+        end: '2025-12-31',
+        value: '90',
+        form: '10-K',
+        accession_number: 'accn-90',
+      },
+    ])
+  })
+
+  it('days of the index are asked for again, because an index may be late', () => {
+    expect(edgar.feed!.overlapMs).toBe(2 * 86_400_000)
+  })
 })
 
 describe.skipIf(!hasRecordings(PROVIDER))('edgar, recorded changes', () => {

@@ -3,6 +3,7 @@ import type { Target } from '../../ts/adapters/adapter.ts'
 import { geoip } from '../../ts/adapters/geoip.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject } from '../../ts/model/json.ts'
+import { readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ErrorCase } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -70,6 +71,8 @@ const ERRORS: readonly ErrorCase[] = [
   },
 ]
 
+const NOTHING = viewOf({ status: 404, body: { code: 'IP_ADDRESS_NOT_FOUND', error: 'x' } })
+
 adapterSuite(geoip, {
   exampleEntities: [ip('8.8.8.8'), ip('2001:4860:4860::8888'), ip('192.168.0.1')],
   options: OPTIONS,
@@ -80,6 +83,7 @@ adapterSuite(geoip, {
           label: 'geoip.maxmind',
           view: viewOf({ body: recording(PROVIDER, 'web-service-city-8.8.8.8') }),
           class: 'ok',
+          reads: readingsOf(geoip, WEB).record(target),
           check: () =>
             expect(recordOf(recording(PROVIDER, 'web-service-city-8.8.8.8') as JsonObject)).toEqual({
               ip: '8.8.8.8',
@@ -98,6 +102,17 @@ adapterSuite(geoip, {
         },
       ]
     : [],
+  conversations: [
+    {
+      name: 'one provider after the other',
+      by: 'lookup',
+      targets: [target],
+      answers: [NOTHING, NOTHING, NOTHING],
+      requests: 3,
+    },
+  ],
+  instants: 'answers have no dates; those of databases are days',
+  noise: ['geoname_id'],
   errors: ERRORS,
   unchangedPairs: [
     {

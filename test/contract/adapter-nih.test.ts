@@ -7,6 +7,7 @@ import type { Entity } from '../../ts/model/entity.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
 import { DAY_MS, SECOND_MS } from '../../ts/model/time.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ErrorCase, type RecordedCase } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -56,7 +57,40 @@ function rowsOf(name: string): readonly JsonObject[] {
   return isJsonObject(body) && Array.isArray(body['results']) ? (body['results'] as unknown as readonly JsonObject[]) : []
 }
 
+const reads = readingsOf(nih, CONTEXT)
+const projects: EmptyReading = {
+  kind: 'list',
+  parser: 'recordOfRows',
+  parse(view) {
+    const rows = ((view.json as JsonObject)['results'] ?? []) as unknown as readonly JsonObject[]
+    const byCore = Map.groupBy(rows, (row) => coreOfRow(row) ?? '')
+    byCore.delete('')
+    return [...byCore].map(([core, years]) => recordOfRows(core, years))
+  },
+}
+const publications = reads.other('publications are never asked for: a record is of a project')
+const firstVersion = reads.other('the first version of the service, which has other names and is switched off')
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  ignored_criterion_last_page_2022: projects,
+  v1_projects_seq_page1of2: firstVersion,
+  v1_projects_seq_page2of2: firstVersion,
+  v1path_api2_headers_2022: firstVersion,
+  v2_one_core_project_many_fiscal_years: projects,
+  v2_project_by_full_number: projects,
+  v2_project_full_record_2023: projects,
+  v2_project_record_probed_2026_07: projects,
+  v2_projects_empty: { ...projects, nothing: 'no project matches' },
+  v2_projects_search_866_total: projects,
+  v2_publications_five_of_twelve: publications,
+  v2_publications_one_core_project: publications,
+  v2_sbir_r43_SYNTHETIC: projects,
+}
+function readBy(name: string): { readonly reads?: EmptyReading } {
+  const reading = READ_BY[name]
+  return reading === undefined ? {} : { reads: reading }
+}
 const recordings: RecordedCase[] = recordingNames(PROVIDER).map((name) => ({
+  ...readBy(name),
   name,
   label: LABEL,
   view: recordedView(PROVIDER, name),
@@ -114,7 +148,44 @@ const recordOf = (...rows: JsonObject[]): JsonObject => recordOfRows(CORE, rows)
 adapterSuite(nih, {
   exampleEntities: [award(CORE), award(`1${OTHER}-01A1`, { proposal_award_date: null }), award('75N91023C00012'), award(null)],
   providerKeys: { [`v1:${CORE}`]: CORE },
-  recordings: [...recordings, { name: 'two years', label: LABEL, view: page([ROW, SECOND]), class: 'ok' }],
+  recordings: [
+    ...recordings,
+    { name: 'two years', label: LABEL, view: page([ROW, SECOND]), class: 'ok', reads: reads.batch([target(CORE)]) },
+  ],
+  conversations: [
+    {
+      name: 'years of a project on two pages',
+      by: 'batch',
+      targets: [target(CORE)],
+      answers: [page([ROW], 2), page([SECOND], 2)],
+      requests: 2,
+    },
+    {
+      name: 'a day of the feed on three pages',
+      by: 'feed',
+      slice: 'added/2026-11-20',
+      answers: [1, 2, 3].map((number) => page([{ ...ROW, appl_id: number, date_added: '2026-11-20T08:00:00Z' }], 3)),
+      requests: 3,
+    },
+  ],
+  instants: [
+    {
+      text: 'x-rate-limit-reset: 2026-11-21T03:00:30.1234567Z',
+      read: () =>
+        nih.classify(
+          viewOf({ status: 429, body: [], headers: { 'x-rate-limit-reset': '2026-11-21T03:00:30.1234567Z' } }),
+          { method: 'POST', path: '/', label: LABEL },
+          CONTEXT,
+        ).until,
+      utc: '2026-11-21T03:00:30.000Z',
+    },
+    {
+      text: 'award_notice_date: 2024-05-06T12:12:00Z, in former days 2024-05-06T00:00:00',
+      read: () => (recordOf(ROW)['years'] as JsonObject[])[0]!['award_notice_date'],
+      utc: '2024-05-06',
+    },
+  ],
+  noise: ['terms', 'pref_terms', 'spending_categories', 'is_active'],
   errors: [
     ...documented,
     {
@@ -127,6 +198,17 @@ adapterSuite(nih, {
       },
       class: 'rate_limited',
       untilMs: 30 * SECOND_MS,
+    },
+    {
+      name: 'too many, with a Retry-After, which outranks it',
+      label: LABEL,
+      answer: {
+        status: 429,
+        body: [],
+        headers: { 'retry-after': '75', 'x-rate-limit-reset': new Date(RECEIVED_AT + 30_000).toISOString() },
+      },
+      class: 'rate_limited',
+      untilMs: 75 * SECOND_MS,
     },
     { name: 'blocked', label: LABEL, answer: { status: 403, text: 'Forbidden' }, class: 'source_down' },
     { name: 'GET', label: LABEL, answer: { status: 405, text: '' }, class: 'invalid_request' },
@@ -223,6 +305,41 @@ describe('nih', () => {
     expect(name(null)).toBe('project_year_2024')
   })
 
+  it('asks the feed by the day of adding, and reads what it asks for', () => {
+    const asked = nih.feed!.request({ from: 0, to: 1 }, 'added/2026-11-19', null, CONTEXT).json as JsonObject
+    expect(asked['criteria']).toEqual({
+      date_added: { from_date: '2026-11-19', to_date: '2026-11-19' },
+      activity_codes: ['R43', 'R44', 'U43', 'U44', 'SB1', 'UB1', 'R41', 'R42', 'UT1', 'UT2'],
+    })
+    expect(asked['include_fields']).toEqual(expect.arrayContaining(['DateAdded', 'FiscalYear', 'CoreProjectNum']))
+  })
+
+  it('sees in every row of the feed that its criteria were applied', () => {
+    const parse = (row: JsonObject, slice: string) => nih.feed!.parse(page([row]), slice, null, CONTEXT)
+    const old = { ...ROW, fiscal_year: 2004, date_added: '2004-02-14T00:00:00' }
+    expect(() => parse(old, 'added/2026-11-20')).toThrow(/2004-02-14; was the filter ignored/)
+    expect(() => parse(ROW, 'added/2026-11-20')).toThrow(/nothing; was the filter ignored/)
+    expect(() => parse(old, 'year/2027/R43')).toThrow(/fiscal year 2027, a row says 2004/)
+    expect(() => parse({ ...ROW, fiscal_year: 2027 }, 'year/2027/R44')).toThrow(/none of R44/)
+    expect(parse({ ...ROW, fiscal_year: 2027 }, 'year/2027/R43').items).toHaveLength(1)
+    expect(parse({ ...ROW, date_added: '2026-11-20' }, 'added/2026-11-20').items).toHaveLength(1)
+  })
+
+  it('keeps the dates and the money of a year, days alone', () => {
+    const row = {
+      ...ROW,
+      date_added: '2026-11-20T23:30:00-05:00',
+      budget_start: '2024-06-01T05:00:00Z',
+      budget_end: '2025-05-31T04:00:00Z',
+      project_end_date: '2026-05-31T23:59:59-05:00',
+    }
+    expect(recordOf(row)).toMatchObject({
+      project_start_date: '2024-06-01',
+      project_end_date: '2026-05-31',
+      years: [{ date_added: '2026-11-20', budget_start: '2024-06-01', budget_end: '2025-05-31', award_amount: '275000' }],
+    })
+  })
+
   it('walks added days, and for a longer window the two fiscal years that are edited without a date', () => {
     const { feed } = nih
     const to = Date.UTC(2026, 10, 21)
@@ -233,7 +350,8 @@ describe('nih', () => {
     expect(long).toHaveLength(7 + 20)
     const request = feed!.request({ from: 0, to: 1 }, 'year/2026/R44', '500', CONTEXT)
     expect(request.json).toMatchObject({ criteria: { fiscal_years: [2026], activity_codes: ['R44'] }, offset: 500 })
-    const { items, next } = feed!.parse(page([ROW, SECOND], 600), 'added/2026-11-19', null, CONTEXT)
+    const added = [ROW, SECOND].map((row) => ({ ...row, date_added: '2026-11-19T05:00:00Z' }))
+    const { items, next } = feed!.parse(page(added, 600), 'added/2026-11-19', null, CONTEXT)
     expect(items.map(({ providerKey }) => providerKey)).toEqual([CORE])
     expect(items[0]!.aliases).toEqual([`award_id:${CORE}`, `award_id:1${CORE}01`, `award_id:5${CORE}02`])
     expect(next).toBe('2')

@@ -8,6 +8,7 @@ import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
 import { HOUR_MS, SECOND_MS } from '../../ts/model/time.ts'
 import { diffRecords } from '../../ts/refresh/diff.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ChangedPair, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -87,6 +88,26 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
   'work-v2': { label: 'authors.lookup', class: 'malformed' },
   'works-search-results-2026': { label: 'works.recent', class: 'ok', wrap: 'results' },
 }
+const reads = readingsOf(openalex, CONTEXT)
+const workRows: EmptyReading = {
+  kind: 'list',
+  parser: 'recordOfAuthor',
+  parse: (view) =>
+    recordOfAuthor({}, (view.json as { results: readonly JsonValue[] }).results, 25)['works'] as readonly JsonValue[],
+}
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  'author-deleted-sentinel': reads.record(target('A5317838346')),
+  'author-v1': reads.record(target(PRIEM)),
+  'author-v2': reads.record(target(PRIEM)),
+  'authors-search-results-2026': reads.other('authors are never searched for: the iD of ORCID names them'),
+  'institutions-search-results-2026': reads.other('institutions are never searched for; they come with authors'),
+  'list-cursor-meta': { ...workRows, nothing: 'only the meta of a page was recorded' },
+  'works-search-results-2026': workRows,
+}
+function readBy(name: string): { readonly reads?: EmptyReading } {
+  const reading = READ_BY[name]
+  return reading === undefined ? {} : { reads: reading }
+}
 const recordings: RecordedCase[] = []
 const errors: ErrorCase[] = []
 for (const name of recordingNames(PROVIDER)) {
@@ -94,7 +115,7 @@ for (const name of recordingNames(PROVIDER)) {
   if (expected === undefined) continue
   const body = expected.wrap === undefined ? recording(PROVIDER, name) : { meta: {}, [expected.wrap]: recording(PROVIDER, name) }
   const parts = { status: expected.status ?? 200, body, headers: expected.headers ?? {} }
-  recordings.push({ name, label: expected.label, class: expected.class, view: viewOf(parts) })
+  recordings.push({ name, label: expected.label, class: expected.class, view: viewOf(parts), ...readBy(name) })
   if (parts.status >= 400)
     errors.push({
       name: `recorded: ${name}`,
@@ -232,6 +253,40 @@ adapterSuite(openalex, {
   errors: [...errors, ...OWN_ERRORS],
   unchangedPairs: unchanged,
   changedPairs: changed,
+  conversations: [
+    {
+      name: 'a merged author, then the works of the one that it leads to',
+      by: 'lookup',
+      targets: [target(PRIEM)],
+      answers: [
+        viewOf({ status: 301, text: '', headers: { location: 'https://api.openalex.org/authors/A5000000001?api_key=x' } }),
+        viewOf({ body: { id: 'https://openalex.org/A5000000001', orcid: `https://orcid.org/${PRIEM}` } }),
+      ],
+      requests: 3,
+    },
+    {
+      name: 'an author that is gone, then the iD, then the works',
+      by: 'lookup',
+      targets: [target(AUTHOR)],
+      answers: [
+        viewOf({ status: 404, text: PAGE }),
+        viewOf({ body: { id: `https://openalex.org/${AUTHOR}`, orcid: `https://orcid.org/${PRIEM}` } }),
+      ],
+      requests: 3,
+    },
+  ],
+  onePage: { identity: 'nothing is asked: the iD is that of the ORCID record' },
+  instants: 'publication_date is a day; created_date and updated_date are left out',
+  noise: [
+    'updated_date',
+    'created_date',
+    'cited_by_count',
+    'counts_by_year',
+    'works_count',
+    'summary_stats',
+    'fwci',
+    'relevance_score',
+  ],
 })
 
 describe.skipIf(!hasRecordings(PROVIDER))('openalex against recordings', () => {

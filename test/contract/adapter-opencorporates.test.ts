@@ -9,6 +9,7 @@ import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
 import { HOUR_MS } from '../../ts/model/time.ts'
 import { payloadHash } from '../../ts/refresh/canonical.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ChangedPair, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -91,11 +92,29 @@ const EXPECTED: Readonly<Record<string, { label: string; status?: number; class:
   'jurisdictions-match-200': { label: 'company.lookup', class: 'malformed' },
   'jurisdictions-match-200-none': { label: 'company.lookup', class: 'malformed' },
 }
+const reads = readingsOf(opencorporates, CONTEXT)
+const NOTHING_MORE = [list('officers', []), list('statements', [])]
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  'companies-search-200': reads.candidates(target('GitHub, Inc.')),
+  'companies-search-200-v1': reads.candidates(target('GitHub, Inc.')),
+  'company-get-200': reads.recordThen(target(null, GOOGLE), NOTHING_MORE),
+  'company-get-200-docs-sample': reads.recordThen(target(null, 'nl/17087985'), NOTHING_MORE),
+  'company-get-200-later': reads.recordThen(target(null, 'us_ca/C3517133'), NOTHING_MORE),
+  'control-statements-search-200.shape': {
+    kind: 'list',
+    parser: 'lookup.parse',
+    parse(view) {
+      const answer = opencorporates.lookup!.parse(view, target(null, GITHUB), CONTEXT, [got(), list('officers', [])])
+      return answer.kind === 'record' ? [answer.record['owners']!] : []
+    },
+  },
+}
 const recordings: RecordedCase[] = recordingNames(PROVIDER).flatMap((name): RecordedCase[] => {
   const expected = EXPECTED[name]
   if (expected === undefined) return []
   const view = { ...recordedView(PROVIDER, name), status: expected.status ?? 200 }
-  return [{ name, label: expected.label, class: expected.class, view }]
+  const reading = READ_BY[name]
+  return [{ name, label: expected.label, class: expected.class, view, ...(reading === undefined ? {} : { reads: reading }) }]
 })
 
 const BLOCK_FILE = new URL(`../../../shared/recordings/${PROVIDER}/error-ip-block.html`, import.meta.url)
@@ -144,9 +163,21 @@ const ERRORS: ErrorCase[] = [
     untilMs: HOUR_MS,
   },
   {
-    name: 'what the plan does not allow',
+    name: 'a list that the plan has not',
     label: 'company.statements',
-    answer: { status: 403, ...saying('Not available on your plan') },
+    answer: { status: 403, ...saying('Not available on your plan; access is limited to enterprise customers') },
+    class: 'not_found',
+  },
+  {
+    name: 'what the plan does not allow',
+    label: 'company.lookup',
+    answer: { status: 403, ...saying('Not available on your plan; access is limited to enterprise customers') },
+    class: 'auth',
+  },
+  {
+    name: 'a list that is refused for no such reason',
+    label: 'company.statements',
+    answer: { status: 403, ...saying('Forbidden') },
     class: 'auth',
   },
   { name: 'no such company', label: 'company.lookup', answer: { status: 404, ...saying('Not found') }, class: 'not_found' },
@@ -271,11 +302,34 @@ const EXAMPLES = [
 ]
 adapterSuite(opencorporates, {
   exampleEntities: EXAMPLES,
-  providerKeys: { [EXAMPLES[0]!.key]: GITHUB, [EXAMPLES[1]!.key]: 'pr/12 345-[S]*', [EXAMPLES[2]!.key]: '../..' },
+  providerKeys: { [EXAMPLES[0]!.key]: GITHUB, [EXAMPLES[1]!.key]: 'pr/12 345-[S]*' },
   recordings,
   errors: ERRORS,
   unchangedPairs: unchanged,
   changedPairs: changed,
+  conversations: [
+    {
+      name: 'renumbered, then pages of officers and of owners',
+      by: 'lookup',
+      targets: [target('X', GOOGLE)],
+      answers: [
+        viewOf({
+          status: 301,
+          text: '',
+          headers: { location: `https://api.opencorporates.com/v0.4.8/companies/${GITHUB}?api_token=x` },
+        }),
+        got(GITHUB),
+        list('officers', [officer(1)], 2),
+        list('officers', [officer(2)], 2),
+        list('statements', [], 2),
+        list('statements', [], 2),
+      ],
+      requests: 6,
+    },
+  ],
+  onePage: { identity: 'what is behind the first page of a search fits worse' },
+  instants: 'dates are days; retrieved_at and other times are left out',
+  noise: ['retrieved_at', 'updated_at', 'created_at', 'source', 'corporate_groupings'],
 })
 
 describe.skipIf(!hasRecordings(PROVIDER))('opencorporates against recordings', () => {
@@ -485,12 +539,44 @@ describe('opencorporates look-ups', () => {
     expect(lookup!.parse(missing, asked, CONTEXT)).toMatchObject({ kind: 'absent' })
   })
 
+  it('go on without a list that is not in the plan', () => {
+    const denied = viewOf({ status: 403, body: { error: { message: 'Not available on your plan; access is limited' } } })
+    const views = [got(), list('officers', [officer(1)]), denied]
+    expect(next(...views)).toBeNull()
+    expect(lookup!.parse(denied, asked, CONTEXT, views.slice(0, 2))).toMatchObject({
+      kind: 'record',
+      record: { officers: [{ id: '1' }], owners: null, owners_complete: null },
+    })
+  })
+
+  it('hash former names and industries alike in whatever order they come', () => {
+    const record = (turn: (list: JsonObject[]) => JsonObject[]): JsonObject => {
+      const view = got(GITHUB, {
+        previous_names: turn([{ company_name: 'A' }, { company_name: 'B' }]),
+        industry_codes: turn([{ industry_code: { code: '1' } }, { industry_code: { code: '2' } }]),
+      })
+      const answer = lookup!.parse(view, asked, { ...CONTEXT, options: { officers: false, statements: false } })
+      return answer.kind === 'record' ? answer.record : {}
+    }
+    const [forth, back] = [record((rows) => rows), record((rows) => rows.toReversed())]
+    expect(forth['previous_names']).toHaveLength(2)
+    expect(payloadHash(back, opencorporates)).toBe(payloadHash(forth, opencorporates))
+  })
+
   it('follow a company to its new number, and do not go in circles', () => {
     const moved = (key: string) => viewOf({ status: 301, text: '', headers: { location: `/v0.4/companies/${key}` } })
     expect(next(moved('us_ca/B20'))).toMatchObject({ path: '/v0.4/companies/us_ca/B20' })
     const views = [moved('us_ca/B20'), got('us_ca/B20'), list('officers', []), list('statements', [])]
     expect(next(...views.slice(0, 2))).toMatchObject({ path: '/v0.4/companies/us_ca/B20/officers' })
-    expect(lookup!.parse(views[3]!, asked, CONTEXT, views.slice(0, 3))).toMatchObject({ record: { company_number: 'B20' } })
+    const answer = lookup!.parse(views[3]!, asked, CONTEXT, views.slice(0, 3))
+    expect(answer).toMatchObject({
+      record: { company_number: 'B20' },
+      // Kept, so that the next refresh asks by it at once.
+      identity: { providerKey: 'us_ca/B20', method: 'renumbered', evidence: { renumbered_from: GITHUB } },
+    })
+    const renamed = target('GitHub', 'us_ca/B20')
+    expect(lookup!.request(renamed, CONTEXT)).toMatchObject({ path: '/v0.4/companies/us_ca/B20' })
+    expect(lookup!.parse(views[3]!, renamed, CONTEXT, views.slice(1, 3))).not.toHaveProperty('identity')
     expect(next(moved(GITHUB))).toBeNull()
     expect(lookup!.parse(moved(GITHUB), asked, CONTEXT)).toMatchObject({ kind: 'skipped' })
   })

@@ -7,12 +7,13 @@ import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass, ResponseView } from '../../ts/model/response.ts'
 import { MINUTE_MS, SECOND_MS } from '../../ts/model/time.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ChangedPair, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recording, recordingNames, viewOf } from './recorded.ts'
 
 const PROVIDER = 'openfec'
 const LABEL = 'contributions.by_employer'
-const CONTEXT = { now: RECEIVED_AT, options: { periods: 3, max_pages: 30 } }
+const CONTEXT = { now: RECEIVED_AT, options: { since: 2022, max_pages: 30 } }
 
 function company(name: string | null, state: string | null = 'CA'): Entity {
   return { kind: 'company', key: `name:${name ?? ''}|${state}`, attributes: { name, uei: null, state }, aliases: [] }
@@ -54,13 +55,34 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
   'schedule-a-pagination-dated': { class: 'malformed' },
   'schedule-a-pagination-null-dates': { class: 'malformed' },
 }
+const reads = readingsOf(openfec, CONTEXT)
+/** All rows are summed up with the last page: the recorded one is read as if it were that. */
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  'schedule-a-employer-page-1': {
+    kind: 'list',
+    parser: 'batch.parse',
+    parse(view) {
+      const first = parse(view, target(), null, { ...CONTEXT, options: { since: 2022, max_pages: 100 } })
+      const { answers } = parse(viewOf({ body: { results: [], pagination: { count: 0 } } }), target(), first.next)
+      return answers.flatMap((answer) => (answer.kind === 'record' ? [answer.record] : []))
+    },
+  },
+  'schedule-a-empty-page-nonzero-count': reads.batch([target()]),
+}
 const recordings: RecordedCase[] = []
 const errors: ErrorCase[] = []
 for (const name of recordingNames(PROVIDER)) {
   const expected = EXPECTED[name]
   if (expected === undefined) continue
   const parts = { status: expected.status ?? 200, body: recording(PROVIDER, name), headers: expected.headers ?? {} }
-  recordings.push({ name, label: LABEL, class: expected.class, view: viewOf(parts) })
+  const reading = READ_BY[name]
+  recordings.push({
+    name,
+    label: LABEL,
+    class: expected.class,
+    view: viewOf(parts),
+    ...(reading === undefined ? {} : { reads: reading }),
+  })
   if (parts.status >= 400)
     errors.push({
       name: `recorded: ${name}`,
@@ -139,7 +161,7 @@ const END = page([], null, 745_519)
 function recordOf(rows: readonly JsonObject[]): JsonObject {
   const sums = emptySums()
   for (const item of rows) addRow(sums, item, ['NETFLIX'], 'NY')
-  return recordOfSums(sums, ['NETFLIX'], [2026, 2024, 2022])
+  return recordOfSums(sums, ['NETFLIX'], 2022)
 }
 
 const ROWS = [
@@ -193,6 +215,33 @@ adapterSuite(openfec, {
   errors: [...errors, ...OWN_ERRORS],
   unchangedPairs: unchanged,
   changedPairs: changed,
+  conversations: [
+    {
+      name: 'three pages, the place of each from the one before',
+      by: 'batch',
+      targets: [target()],
+      answers: [1, 2, 3].map((number) =>
+        viewOf({
+          body: {
+            results: number === 3 ? [] : [row({ id: String(number) })],
+            pagination: {
+              count: 250,
+              last_indexes: { last_index: String(number), last_contribution_receipt_date: `2026-01-0${number}T00:00:00` },
+            },
+          },
+        }),
+      ),
+      requests: 3,
+    },
+  ],
+  instants: [
+    {
+      text: 'contribution_receipt_date: 2026-01-03T00:00:00 (a day, without a zone)',
+      read: () => recordOf([row({ date: '2026-01-03T00:00:00' })])['latest_contribution'],
+      utc: '2026-01-03',
+    },
+  ],
+  noise: ['contributor_aggregate_ytd', 'pdf_url', 'load_date', 'link_id', 'memo_text'],
 })
 
 describe.skipIf(!hasRecordings(PROVIDER))('openfec against recordings', () => {
@@ -203,7 +252,7 @@ describe.skipIf(!hasRecordings(PROVIDER))('openfec against recordings', () => {
   it('sums the recorded page up exactly, and asks on with every member of last_indexes', () => {
     const first = parse(viewOf({ body: recording(PROVIDER, 'schedule-a-employer-page-1') }), target('Netflix, Inc.'), null, {
       ...CONTEXT,
-      options: { periods: 3, max_pages: 100 },
+      options: { since: 2022, max_pages: 100 },
     })
     expect(first.answers).toEqual([])
     expect(query(target(), first.next).slice(-2)).toEqual([
@@ -274,6 +323,38 @@ describe('openfec pages', () => {
     ])
   })
 
+  it('count nothing twice that comes again pages later, as long as it is of a day that is not over', () => {
+    const day = (number: number) => `2026-01-0${number}T00:00:00`
+    const [old, a, b, c, d] = [row({ date: day(1) }), ...[1, 2, 3, 4].map(() => row({ date: day(3) }))]
+    const first = parse(page([old!, a!], last(1)))
+    const second = parse(page([b!, c!], last(2)), target(), first.next)
+    const third = parse(page([a!, d!], last(3)), target(), second.next)
+    expect(parse(END, target(), third.next).answers).toMatchObject([{ record: { contributions: 5 } }])
+    // The first one, of a day that is over, is not carried along any more.
+    expect(second.next).not.toContain(String(old!['sub_id']))
+    expect(second.next).toContain(String(a!['sub_id']))
+  })
+
+  it('make the same record of the same rows whatever year it is', () => {
+    const at = (now: number): JsonObject => {
+      const context = { now, options: openfec.options.parse({}) as { since: number; max_pages: number } }
+      const first = parse(page([row(), row({ period: 2022 })], last(1)), target(), null, context)
+      const [answer] = parse(END, target(), first.next, context).answers
+      return answer!.kind === 'record' ? answer!.record : {}
+    }
+    const [before, after] = [at(Date.UTC(2026, 11, 31)), at(Date.UTC(2027, 0, 1))]
+    expect(before).toMatchObject({ since: 2022, contributions: 2 })
+    expect(after).toEqual(before)
+    const periods = (now: number) =>
+      openfec
+        .batch!.request([target()], 'employer', null, { now, options: openfec.options.parse({}) })
+        .query!.flatMap(([name, value]) => (name === 'two_year_transaction_period' ? [value] : []))
+    expect(periods(Date.UTC(2026, 11, 31))).toEqual(['2026', '2024', '2022'])
+    // What was summed up stays summed up.
+    expect(periods(Date.UTC(2027, 0, 1))).toEqual(['2028', '2026', '2024', '2022'])
+    expect(periods(Date.UTC(2060, 0, 1))).toHaveLength(10)
+  })
+
   it('keep asking by the name of before', () => {
     const renamed = target('Qwikster Inc', 'NETFLIX')
     const first = parse(page([row()], last(1)), renamed)
@@ -292,7 +373,7 @@ describe('openfec pages', () => {
 
   it('are not walked for a name that everybody has', () => {
     expect(parse(page([row()], last(1), 3001)).answers).toMatchObject([{ kind: 'skipped' }])
-    const few = { ...CONTEXT, options: { periods: 3, max_pages: 1 } }
+    const few = { ...CONTEXT, options: { since: 2022, max_pages: 1 } }
     expect(parse(page([row()], last(1)), target(), null, few).answers).toMatchObject([{ kind: 'skipped' }])
   })
 
@@ -329,7 +410,7 @@ describe('openfec sums', () => {
     for (let count = 0; count < 3; count += 1) addRow(sums, row({ amount: '99999999999999.99' }), ['NETFLIX'], null)
     const again = readSums(JSON.parse(JSON.stringify(writeSums(sums))))
     expect(again).toEqual(sums)
-    expect(recordOfSums(again!, ['NETFLIX'], [2026])['amount_cents']).toBe('29999999999999997')
+    expect(recordOfSums(again!, ['NETFLIX'], 2026)['amount_cents']).toBe('29999999999999997')
     expect(readSums({ total: [1, 'x'] })).toBeNull()
   })
 

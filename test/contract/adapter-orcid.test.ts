@@ -2,12 +2,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Target } from '../../ts/adapters/adapter.ts'
 import { orcidChecksum, readOrcid } from '../../ts/adapters/orcid/ids.ts'
-import { recordOfPerson } from '../../ts/adapters/orcid/record.ts'
+import { partialDate, recordOfPerson } from '../../ts/adapters/orcid/record.ts'
 import { orcid } from '../../ts/adapters/orcid.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
 import { DAY_MS, HOUR_MS, SECOND_MS } from '../../ts/model/time.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ChangedPair, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -67,11 +68,24 @@ const EXPECTED: Readonly<Record<string, { label: string; status?: number; class:
   works: { label: 'record.lookup', class: 'malformed' },
   'works-empty': { label: 'record.lookup', class: 'malformed' },
 }
+const reads = readingsOf(orcid, CONTEXT)
+/** The smallest slice: larger ones with so many changes are cut up. */
+const TEN_MINUTES = '2026-11-20T05:50'
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  'error-404-malformed-id': reads.record(target('Josiah Carberry', CARBERRY)),
+  'expanded-search': reads.candidates(target('Carberry, Josiah')),
+  'record-full': reads.record(target('Three R', SAMPLE)),
+  'search-by-doi': reads.feed(TEN_MINUTES),
+  'search-empty': { ...reads.feed(TEN_MINUTES), nothing: 'nobody changed' },
+  'search-page-1': reads.feed(TEN_MINUTES, [target('X Y', '0000-0002-8289-1497')]),
+  'search-page-2': reads.feed(TEN_MINUTES, [], '3'),
+}
 const recordings: RecordedCase[] = recordingNames(PROVIDER).flatMap((name): RecordedCase[] => {
   const expected = EXPECTED[name]
   if (expected === undefined) return []
   const view = { ...recordedView(PROVIDER, name), status: expected.status ?? 200 }
-  return [{ name, label: expected.label, class: expected.class, view }]
+  const reading = READ_BY[name]
+  return [{ name, label: expected.label, class: expected.class, view, ...(reading === undefined ? {} : { reads: reading }) }]
 })
 
 const DAILY = fileText('error-429-daily-quota.txt')
@@ -198,6 +212,59 @@ adapterSuite(orcid, {
   errors: ERRORS,
   unchangedPairs: unchanged,
   changedPairs: changed,
+  conversations: [
+    {
+      name: 'a deprecated iD leads to another',
+      by: 'lookup',
+      targets: [target('X Y', SAMPLE)],
+      answers: [
+        viewOf({
+          status: 301,
+          body: { 'error-code': 9007 },
+          headers: { location: `https://pub.orcid.org/v3.0/${CARBERRY}/record?access_token=x` },
+        }),
+      ],
+      requests: 2,
+    },
+    {
+      name: 'more namesakes than a page',
+      by: 'identity',
+      targets: [target('Wei Zhang')],
+      answers: [found([{ id: idOf(1), given: 'Wei', family: 'Zhang' }], 20_000), found([], 0)],
+      requests: 2,
+    },
+    {
+      name: 'pages of a slice',
+      by: 'feed',
+      slice: TEN_MINUTES,
+      answers: [1, 2, 3].map((number) =>
+        viewOf({ body: { result: [{ 'orcid-identifier': { path: idOf(number) } }], 'num-found': 3 } }),
+      ),
+      requests: 3,
+    },
+  ],
+  instants: [
+    {
+      text: 'history.last-modified-date.value: 1559917016886',
+      read: () => recordOfPerson(SAMPLE, { history: { 'last-modified-date': { value: 1_559_917_016_886 } } }, 1)['last_modified'],
+      utc: '2019-06-07T14:16:56.886Z',
+    },
+    {
+      text: 'start-date: 2012, 02, 01',
+      read: () => partialDate({ year: { value: '2012' }, month: { value: '2' }, day: { value: '01' } }),
+      utc: '2012-02-01',
+    },
+  ],
+  noise: [
+    'last-modified-date',
+    'created-date',
+    'display-index',
+    'visibility',
+    'source',
+    'emails',
+    'biography',
+    'completion-date',
+  ],
 })
 
 describe.skipIf(!hasRecordings(PROVIDER))('orcid against recordings', () => {
@@ -223,6 +290,16 @@ describe.skipIf(!hasRecordings(PROVIDER))('orcid against recordings', () => {
         ],
         works: [
           { put_code: '178602', title: 'Work Title', type: 'journal-article', published: '2012-10-01', doi: '10.1087/20120404' },
+        ],
+        fundings: [
+          {
+            title: 'Grant title',
+            type: 'grant',
+            funder: { name: 'Wellcome Trust' },
+            grant_number: '1234',
+            start: '2000-02-02',
+            end: '2020-02-02',
+          },
         ],
         last_modified: '2019-06-07T14:16:56.886Z',
       },

@@ -8,6 +8,7 @@ import { SECOND_MS } from '../../ts/model/time.ts'
 import { patentsviewDialect, SANDBOX_PATENTSVIEW_KEY } from '../../ts/sandbox/dialects/patentsview.ts'
 import { createSandbox } from '../../ts/sandbox/sandbox.ts'
 import { askerOf, targetOf } from '../unit/sandbox/ask.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ErrorCase, type RecordedCase } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -43,6 +44,33 @@ const EXPECTED: Readonly<Record<string, ResponseClass>> = {
 /** Lists of cases are no answers themselves. */
 const LISTS = new Set(['errors_derived', 'retired_host_behaviour'])
 
+const reads = readingsOf(patentsview, CONTEXT)
+const rows: EmptyReading = {
+  kind: 'list',
+  parser: 'recordOfPatent',
+  parse: (view) => ((view.json as JsonObject)['patents'] as unknown as readonly JsonObject[]).map(recordOfPatent),
+}
+const elsewhere = reads.other('patents alone are asked for: this is an answer of another endpoint')
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  assignee_exact_case_hit: elsewhere,
+  assignee_unnest_3: elsewhere,
+  assignee_wrong_case_no_hit: elsewhere,
+  cpc_group_by_id_hateoas: elsewhere,
+  inventors_82: elsewhere,
+  patent_all_fields_5116621: reads.batch([target('5116621')]),
+  patent_extra_fields_returned: reads.batch([target('5116621')]),
+  patent_with_links_10000000: reads.batch([target('10000000')]),
+  patents_after_seq_page1: rows,
+  patents_after_seq_page2: rows,
+  publication_20010000002: elsewhere,
+  sort_assignees_567568: elsewhere,
+  us_patent_citation_6: elsewhere,
+  withdrawn_patents_empty_post: { ...reads.batch([target('9978309')]), nothing: 'withdrawn patents are not listed' },
+}
+function readBy(name: string): { readonly reads?: EmptyReading } {
+  const reading = READ_BY[name]
+  return reading === undefined ? {} : { reads: reading }
+}
 const recordings: RecordedCase[] = recordingNames(PROVIDER)
   .filter((name) => !LISTS.has(name))
   .map((name) => ({
@@ -50,6 +78,7 @@ const recordings: RecordedCase[] = recordingNames(PROVIDER)
     label: LABEL,
     view: recordedView(PROVIDER, name),
     class: EXPECTED[name] ?? ('no line in EXPECTED' as ResponseClass),
+    ...readBy(name),
     check() {
       const body = recordedView(PROVIDER, name).json
       const rows =
@@ -94,9 +123,26 @@ const ROW: JsonObject = {
 const page = (rows: readonly JsonObject[], total = rows.length) =>
   viewOf({ body: { error: false, count: rows.length, total_hits: total, patents: rows } })
 
+const MANY = Array.from({ length: 150 }, (_, number) => String(10_000_000 + number))
+const rowOf = (number: string): JsonObject => ({ ...ROW, patent_id: number })
+
 adapterSuite(patentsview, {
   exampleEntities: [patent('10000000'), patent('US 11,646,472 B2', null), patent(null)],
-  recordings: [...recordings, { name: 'a patent', label: LABEL, view: page([ROW]), class: 'ok' }],
+  recordings: [
+    ...recordings,
+    { name: 'a patent', label: LABEL, view: page([ROW]), class: 'ok', reads: reads.batch([target('10000000')]) },
+  ],
+  conversations: [
+    {
+      name: 'two pages, from the last number on',
+      by: 'batch',
+      targets: MANY.map(target),
+      answers: [page(MANY.slice(0, 100).map(rowOf), 150), page(MANY.slice(100).map(rowOf), 150)],
+      requests: 2,
+    },
+  ],
+  instants: 'patents and applications have days without a time',
+  noise: ['assignee_id', 'inventor_id', 'cpc_sequence', 'attorneys'],
   errors: [
     ...derived,
     {

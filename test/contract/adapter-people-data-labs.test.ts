@@ -4,6 +4,7 @@ import { peopleDataLabs } from '../../ts/adapters/people-data-labs.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -87,6 +88,36 @@ const BODY = {
   likelihood: 6,
 } satisfies JsonObject
 
+const reads = readingsOf(peopleDataLabs, CONTEXT)
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  'company-enrich-200-v1': reads.record(target(company())),
+  'company-enrich-200-v2': reads.record(target(company())),
+  'headers-production': reads.other('headers alone were recorded; they are read below'),
+  // Rows were named by letters; we number them.
+  'person-bulk-200-mixed': {
+    kind: 'list',
+    parser: 'batch.parse',
+    parse(view) {
+      const rows = ['a', 'b', 'c']
+      const body = (view.json as readonly JsonObject[]).map((item) => ({
+        ...item,
+        metadata: { row: String(rows.indexOf((item['metadata'] as JsonObject)['row'] as string)) },
+      }))
+      const targets = rows.map((row) => target(person(`pi:${row}`), row === 'b' ? ID : null))
+      const { answers } = peopleDataLabs.batch!.parse(viewOf({ body }), targets, 'person', null, CONTEXT)
+      return answers.map((answer) => (answer.kind === 'record' ? answer.record : answer.kind))
+    },
+  },
+  'person-changelog-200': reads.other('what changed is never asked for: it takes a plan of its own'),
+  'person-enrich-200': reads.record(target(person())),
+  'person-enrich-404': reads.record(target(person())),
+  'person-identify-200': reads.other('candidates are never asked for: a match below the likelihood is none'),
+}
+function readBy(name: string): { readonly reads?: EmptyReading } {
+  const reading = READ_BY[name]
+  return reading === undefined ? {} : { reads: reading }
+}
+
 const pairs: RecordPair[] = [
   {
     name: 'counts, coordinates and certainty',
@@ -119,6 +150,13 @@ const ERRORS: readonly ErrorCase[] = [
     name: 'older word for no credits',
     label: 'person.bulk',
     answer: { status: 403, body: { status: 403, error: { type: 'quota_exceeded', message: 'x' } } },
+    class: 'quota_exhausted',
+    untilMs: NEXT_MONTH,
+  },
+  {
+    name: 'the same word under the status of a rate limit: waiting a minute does not help',
+    label: 'person.bulk',
+    answer: { status: 429, body: { status: 429, error: { type: 'quota_exceeded', message: 'x' } } },
     class: 'quota_exhausted',
     untilMs: NEXT_MONTH,
   },
@@ -171,11 +209,44 @@ adapterSuite(peopleDataLabs, {
   providerKeys: { 'uei:AAAAAAAAAAA1': BODY.id, [person().key]: ID },
   recordings: hasRecordings(PROVIDER)
     ? Object.entries(EXPECTED).map(
-        ([name, expected]): RecordedCase => ({ name, label: expected.label, view: view(name), class: expected.class }),
+        ([name, expected]): RecordedCase => ({
+          name,
+          label: expected.label,
+          view: view(name),
+          class: expected.class,
+          ...readBy(name),
+        }),
       )
     : [],
   errors: ERRORS,
   unchangedPairs: pairs,
+  conversations: [
+    {
+      name: 'has the person opted out, then who it is',
+      by: 'lookup',
+      targets: [target(person(), ID)],
+      answers: [viewOf({ text: 'pdl_id\nother\n', headers: { 'content-type': 'text/csv' } })],
+      requests: 2,
+    },
+  ],
+  onePage: { batch: 'a call answers about all that were asked' },
+  instants: (
+    [
+      ['2026-11-21T03:00:20Z', '2026-11-21T03:00:20.000Z'],
+      ['2026-11-21 03:00:30', '2026-11-21T03:00:30.000Z'],
+      ['2026-11-20T22:01:00-05:00', '2026-11-21T03:01:00.000Z'],
+    ] as const
+  ).map(([text, utc]) => ({
+    text: `x-ratelimit-reset: ${text}`,
+    read: () =>
+      peopleDataLabs.classify(
+        viewOf({ status: 429, text: '', headers: { 'x-ratelimit-reset': text } }),
+        { method: 'POST', path: '/', label: 'person.bulk' },
+        CONTEXT,
+      ).until,
+    utc,
+  })),
+  noise: ['employee_count', 'likelihood', 'linkedin_follower_count', 'geo', 'last_seen', 'first_seen'],
   changedPairs: [
     { name: 'industry', before: companyRecord(BODY), after: companyRecord({ ...BODY, industry: 'x' }), path: '$.industry' },
   ],

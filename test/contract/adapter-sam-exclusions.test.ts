@@ -5,6 +5,7 @@ import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
 import { diffRecords } from '../../ts/refresh/diff.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ChangedPair, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -32,7 +33,25 @@ const EXPECTED: Readonly<Record<string, { class: ResponseClass; ueis: readonly s
 /** Of the 400s, the one that passes. */
 const PASSES = /not generated yet/
 
+const reads = readingsOf(samExclusions, CONTEXT)
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  exclusions_individual_kor: { ...reads.feed('2026-11-20'), nothing: 'individuals have no UEI' },
+  exclusions_none_SHAPE: { ...reads.feed('2026-11-20'), nothing: 'nothing matches' },
+}
+function readBy(name: string): { readonly reads?: EmptyReading } {
+  const [uei] = EXPECTED[name]?.ueis ?? []
+  const reading: EmptyReading | undefined =
+    uei === undefined
+      ? READ_BY[name]
+      : {
+          kind: 'record',
+          parser: 'batch.parse',
+          parse: (view) => whole(view, uei).answers.flatMap((answer) => (answer.kind === 'record' ? [answer.record] : [])),
+        }
+  return reading === undefined ? {} : { reads: reading }
+}
 const recordings: RecordedCase[] = recordingNames(PROVIDER).map((name) => ({
+  ...readBy(name),
   name,
   label: LABEL,
   view: recordedView(PROVIDER, name),
@@ -146,11 +165,47 @@ const errors: ErrorCase[] = [
   },
 ]
 
+const AGENCIES = Array.from({ length: 12 }, (_, at) => row(UEI, { excludingAgencyCode: `A${at}` }))
+
 adapterSuite(samExclusions, {
   exampleEntities: [company(UEI), company(null), company('short')],
   providerKeys: { [`uei:${UEI}`]: UEI },
   recordings,
   errors,
+  conversations: [
+    {
+      name: 'exclusions of one on two pages',
+      by: 'batch',
+      targets: [target(UEI)],
+      answers: [page(AGENCIES.slice(0, 10), 12), page(AGENCIES.slice(10), 12)],
+      requests: 2,
+    },
+    {
+      name: 'pages of a day',
+      by: 'feed',
+      slice: '2026-11-20',
+      answers: [0, 1, 2].map((at) => page(AGENCIES.slice(at, at + 10), 30)),
+      requests: 3,
+    },
+  ],
+  instants: [
+    {
+      text: 'activateDate: 03-13-2015',
+      read: () => ((recordOf(row(UEI))['exclusions'] as JsonObject[])[0]!['actions'] as JsonObject[])[0]!['activated'],
+      utc: '2015-03-13',
+    },
+    {
+      text: 'nextAccessTime: 2026-Nov-21 20:00:00-0400 UTC',
+      read: () =>
+        samExclusions.classify(
+          viewOf({ status: 429, body: { code: '900804', nextAccessTime: '2026-Nov-21 20:00:00-0400 UTC' } }),
+          { method: 'GET', path: '/', label: LABEL },
+          CONTEXT,
+        ).until,
+      utc: '2026-11-22T00:00:00.000Z',
+    },
+  ],
+  noise: ['links', 'dnbOpenData'],
   unchangedPairs,
   // The path of the whole list is what an unordered list gives.
   changedPairs: changedPairs.map((pair) => ({ ...pair, path: diffRecords(pair.before, pair.after, samExclusions)[0]!.path })),
@@ -184,6 +239,44 @@ describe('sam_exclusions', () => {
     const [ours, other] = second.answers as [Answer, Answer]
     expect(ours.kind === 'record' && (ours.record['exclusions'] as unknown[]).length).toBe(11)
     expect(other).toMatchObject({ kind: 'record', record: { uei: OTHER } })
+  })
+
+  it('takes nobody for no longer excluded because rows are missing, or the list moved while it was read', () => {
+    const rows = Array.from({ length: 10 }, (_, index) => row(UEI, { excludingAgencyCode: `A${index}` }))
+    const first = ask(rows, [UEI, OTHER], 12)
+    const second = (more: readonly JsonObject[], total = 12) => ask(more, [UEI, OTHER], total, first.next)
+    // Eleven are announced, three and one come.
+    expect(() => ask(rows.slice(0, 3), [UEI, OTHER], 11)).toThrow(/announced/)
+    expect(() => second([row(OTHER)])).toThrow(/announced/)
+    expect(() => second([row(OTHER), row(OTHER), row(OTHER)])).toThrow(/announced/)
+    // One was added before the place that was reached, or taken away: rows come twice, or not at all.
+    expect(() => second([rows[9]!, row(OTHER)])).toThrow(/moved/)
+    expect(() => second([row(OTHER)], 11)).toThrow(/moved/)
+    expect(second([row(UEI, { excludingAgencyCode: 'B' }), row(OTHER)]).answers.map(({ kind }) => kind)).toEqual([
+      'record',
+      'record',
+    ])
+    expect(() => samExclusions.lookup!.parse(page(rows.slice(0, 2), 3), target(UEI), CONTEXT)).toThrow(/announced/)
+  })
+
+  it('keeps what an exclusion is about, and asks the feed by days as this API writes them', () => {
+    expect((before['exclusions'] as JsonObject[])[0]).toMatchObject({
+      classification: 'Firm',
+      type: 'Ineligible (Proceedings Pending)',
+      program: 'Reciprocal',
+      agency_code: 'DLA',
+      agency_name: 'DEFENSE LOGISTICS AGENCY',
+      comments: 'x',
+      fascsa_order: 'No',
+      state: 'VA',
+      country: 'USA',
+    })
+    const request = samExclusions.feed!.request({ from: 0, to: 1 }, '2026-11-09', '2', CONTEXT)
+    expect(request.query).toEqual([
+      ['updateDate', '11/09/2026'],
+      ['page', '2'],
+      ['size', '10'],
+    ])
   })
 
   it('does not take exclusions of others, or far too many, for an answer', () => {

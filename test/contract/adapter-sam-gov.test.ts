@@ -6,8 +6,9 @@ import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
 import { DAY_MS, HOUR_MS } from '../../ts/model/time.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ChangedPair, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
-import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
+import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, type ViewParts, viewOf } from './recorded.ts'
 
 const PROVIDER = 'sam_entity'
 const CONTEXT = { now: RECEIVED_AT, options: {} }
@@ -136,6 +137,28 @@ function pairs(): { unchanged: RecordPair[]; changed: ChangedPair[] } {
     ],
   }
 }
+
+it('the district and the dates of SBA certifications are part of the record', () => {
+  const row = {
+    entityRegistration: { ueiSAM: 'XRVFU3YRA2U5' },
+    coreData: {
+      congressionalDistrict: '02',
+      businessTypes: {
+        sbaBusinessTypeList: {
+          sbaBusinessTypeCode: 'A6',
+          sbaBusinessTypeDesc: 'SBA Certified 8A Program Participant',
+          certificationEntryDate: '2020-03-01',
+          certificationExitDate: '2029-03-01',
+        },
+      },
+    },
+  }
+  const [registration] = recordOfRows('XRVFU3YRA2U5', [row])['registrations'] as readonly JsonObject[]
+  expect(registration).toMatchObject({
+    congressionalDistrict: '02',
+    sbaBusinessTypes: [{ sbaBusinessTypeCode: 'A6', certificationEntryDate: '2020-03-01', certificationExitDate: '2029-03-01' }],
+  })
+})
 
 /** `untilMs` from the moment of the answer, 2026-11-21T03:00Z; quoted access times are past by then, so the next midnight counts. */
 const ERROR_CLASSES: Readonly<Record<string, { class: ResponseClass; untilMs?: number }>> = {
@@ -269,6 +292,16 @@ const OWN_ERRORS: ErrorCase[] = [
   },
 ]
 
+const reads = readingsOf(samGov, CONTEXT)
+const NAMED = (number: number): string => `AAAAAAAAA${String(number).padStart(3, '0')}`
+const entities = (from: number, count: number, total: number): ViewParts['body'] => ({
+  totalRecords: total,
+  entityData: Array.from({ length: count }, (_, at) => ({ entityRegistration: { ueiSAM: NAMED(from + at) } })),
+})
+function readBy(ueis: readonly string[]): EmptyReading {
+  if (ueis.length === 0) return { ...reads.feed('2023-10-19'), nothing: 'no entity matches' }
+  return ueis.length === 1 ? reads.batch([target(ueis[0]!)]) : reads.feed('2023-10-19', [target(ueis[0]!)])
+}
 const recordings: RecordedCase[] = recordingNames(PROVIDER).map((name) => {
   const expected = EXPECTED[name] ?? { class: 'rate_limited' as const, ueis: [] }
   return {
@@ -277,9 +310,15 @@ const recordings: RecordedCase[] = recordingNames(PROVIDER).map((name) => {
     class: expected.class,
     view: recordedView(PROVIDER, name),
     check: check(name, expected.ueis),
+    reads: readBy(expected.ueis),
   }
 })
 const { unchanged, changed } = hasRecordings(PROVIDER) ? pairs() : { unchanged: [], changed: [] }
+
+const TWELFTH = {
+  totalRecords: 11,
+  entityData: [{ entityRegistration: { ueiSAM: NAMED(0), entityEFTIndicator: '0686' } }],
+}
 
 adapterSuite(samGov, {
   exampleEntities: [company('XRVFU3YRA2U5'), company('TESTLZR5JNQ8'), company(null)],
@@ -288,6 +327,40 @@ adapterSuite(samGov, {
   errors: [...recordedErrors(), ...OWN_ERRORS],
   unchangedPairs: unchanged,
   changedPairs: changed,
+  conversations: [
+    {
+      name: 'registrations of ten on two pages',
+      by: 'batch',
+      targets: Array.from({ length: 10 }, (_, at) => target(NAMED(at))),
+      answers: [viewOf({ body: entities(0, 10, 11)! }), viewOf({ body: TWELFTH })],
+      requests: 2,
+    },
+    {
+      name: 'pages of a day',
+      by: 'feed',
+      slice: '2026-11-20',
+      answers: [0, 10, 20].map((from) => viewOf({ body: entities(from, 10, 30)! })),
+      requests: 3,
+    },
+  ],
+  instants: (
+    [
+      ['2026-Nov-22 00:00:00+0000 UTC', '2026-11-22T00:00:00.000Z'],
+      ['2026-Nov-21 20:00:00-0400 UTC', '2026-11-22T00:00:00.000Z'],
+      ['2026-11-22T05:30:00+05:30', '2026-11-22T00:00:00.000Z'],
+      ['11/22/2026', '2026-11-22T00:00:00.000Z'],
+    ] as const
+  ).map(([text, utc]) => ({
+    text: `nextAccessTime: ${text}`,
+    read: () =>
+      samGov.classify(
+        viewOf({ status: 429, body: { code: '900804', nextAccessTime: text } }),
+        { method: 'GET', path: '/', label: 'entities.batch' },
+        CONTEXT,
+      ).until,
+    utc,
+  })),
+  noise: ['links', 'exclusionURL', 'pointsOfContact'],
 })
 
 describe.skipIf(!hasRecordings(PROVIDER))('sam_gov against recordings', () => {

@@ -4,6 +4,7 @@ import { sbirGov } from '../../ts/adapters/sbir-gov.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
+import type { EmptyReading } from './adapter-readings.ts'
 import { adapterSuite, type ErrorCase, type RecordedCase } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames } from './recorded.ts'
 
@@ -84,9 +85,20 @@ const EXPECTED: Readonly<Record<string, ResponseClass | null>> = {
   solicitations_open_3: 'ok',
 }
 
+/** It is switched off: whether it is back is all that is asked of it. */
+const JSON_API: EmptyReading = {
+  kind: 'other',
+  why: 'the JSON API is switched off and never read: the bulk file says what it said',
+}
 const recordings: RecordedCase[] = recordingNames(PROVIDER)
   .filter((name) => EXPECTED[name] !== null)
-  .map((name) => ({ name, label: 'awards', view: recordedView(PROVIDER, name), class: EXPECTED[name] ?? 'not_found' }))
+  .map((name) => ({
+    name,
+    label: 'awards',
+    view: recordedView(PROVIDER, name),
+    class: EXPECTED[name] ?? 'not_found',
+    reads: JSON_API,
+  }))
 
 const FILE = { path: '/tmp/f.csv', bytes: 91_504_083, sha256: '0'.repeat(64), complete: true }
 const CSV = { 'content-type': 'text/csv' }
@@ -176,6 +188,7 @@ adapterSuite(sbirGov, {
   exampleEntities: [AWARD, COMPANY, withAttributes(AWARD, { award_year: null, proposal_award_date: null })],
   recordings,
   errors: ERRORS,
+  instants: 'the file has days without a time',
   unchangedPairs: [
     {
       name: 'an award whose company moved',

@@ -14,6 +14,17 @@ import { DAY_MS } from '../../ts/model/time.ts'
 import { canonicalJson, payloadHash } from '../../ts/refresh/canonical.ts'
 import { diffRecords } from '../../ts/refresh/diff.ts'
 import { compilePathRules } from '../../ts/refresh/path-rules.ts'
+import {
+  checkDates,
+  checkInstant,
+  type EmptyReading,
+  flipped,
+  type Instant,
+  isRecord,
+  valuesAt,
+  withNoise,
+} from './adapter-readings.ts'
+import { type Conversation, checkRequest, converse, leadOn, MAX_REQUESTS } from './adapter-requests.ts'
 import { RECEIVED_AT, type ViewParts, viewOf } from './recorded.ts'
 
 /** A recorded answer: to which request it came, what class it is, and what `check` finds in it. */
@@ -22,6 +33,8 @@ export type RecordedCase = {
   readonly label: string
   readonly view: ResponseView
   readonly class: ResponseClass
+  /** Who reads it. Needed for what the engine would have read: `ok`, `empty` and `not_found`. */
+  readonly reads?: EmptyReading
   readonly check?: () => void
 }
 /** An error as the provider answers it. `until`: milliseconds after the answer arrived. */
@@ -50,8 +63,52 @@ export type SuiteInput = {
   readonly errors?: readonly ErrorCase[]
   readonly unchangedPairs?: readonly RecordPair[]
   readonly changedPairs?: readonly ChangedPair[]
+  /** Exchanges of several requests, at least one for each way that can take several. */
+  readonly conversations?: readonly Conversation[]
+  /** Ways that never take more than one request, and why: `{ batch: 'a call answers about all that were asked' }`. */
+  readonly onePage?: Readonly<Partial<Record<'lookup' | 'batch' | 'feed' | 'identity', string>>>
+  /** Why the provider takes its key nowhere but in the URL, as its sheet says. Keys go into a header otherwise. */
+  readonly keyGoesInUrl?: string
+  /** A moment in each format with a zone (or an epoch) that the provider writes, or why it writes none. */
+  readonly instants?: readonly Instant[] | string
+  /** Members of the provider's answers that say nothing, however deep: turning one changes no hash. */
+  readonly noise?: readonly string[]
 }
 
+/** Keys that a hand or an older version may have stored: paths, operators, line ends, look-alikes, and far too much of them. */
+export const HOSTILE_KEYS: readonly string[] = [
+  '../../x?y=1',
+  '..',
+  'foo~bar]&x',
+  'a/b#c%2f..',
+  ' ',
+  'x'.repeat(10_000),
+  'A\u0000B',
+  'A\r\nX-Injected: 1',
+  'line\u2028end\u0085',
+  '") OR *:* OR ("',
+  '\ud800',
+]
+
+/** A key with one letter or digit replaced by another alphabet's that looks like it, or with something behind it. */
+function disguised(key: string): readonly string[] {
+  const lookAlikes: Readonly<Record<string, string>> = {
+    A: '\u0410',
+    C: '\u0421',
+    E: '\u0415',
+    S: '\u017f',
+    K: '\u212a',
+    u: '\u03c5',
+  }
+  const position = [...key].findIndex((char) => lookAlikes[char] !== undefined || /\d/.test(char))
+  const char = key[position] ?? ''
+  const other = lookAlikes[char] ?? String.fromCodePoint(0xff10 + Number(char))
+  const swapped = position < 0 ? [] : [key.slice(0, position) + other + key.slice(position + 1)]
+  return [...swapped, `${key}\r\n`, `${key}/../x`, `${key}?a=b`, `${key}&a=b`, `${key}\u200b`, ` ${key}`]
+}
+
+/** Classes whose answers the engine has parsed. */
+const PARSED: readonly ResponseClass[] = ['ok', 'empty', 'not_found']
 const NO_VALIDATORS = { etag: null, lastModified: null }
 const WINDOW = { from: RECEIVED_AT - 3 * DAY_MS, to: RECEIVED_AT }
 
@@ -137,8 +194,6 @@ function parseAll(
   }
   return answers
 }
-
-const MAX_REQUESTS = 20
 
 function checkResolution({ candidates, discovered = [] }: Resolution): void {
   for (const { providerKey, method, confidence } of candidates) {
@@ -254,6 +309,14 @@ export function adapterSuite(adapter: SourceAdapter, input: SuiteInput): void {
     return request ?? { method: 'GET', path: '/', label }
   }
   const records = [...unchangedPairs, ...changedPairs].flatMap(({ before, after }) => [before, after])
+  const isRead = (recorded: RecordedCase): boolean => PARSED.includes(recorded.class)
+  /** What the recordings say: records, with the answers that they were read from. */
+  const read = () =>
+    recordings
+      .filter(isRead)
+      .flatMap(({ view, reads }) =>
+        reads === undefined || reads.kind === 'other' ? [] : [{ view, reads, answers: reads.parse(view).filter(isRecord) }],
+      )
 
   describe(`adapter ${adapter.id}`, () => {
     describe('says what it is', () => {
@@ -364,23 +427,118 @@ export function adapterSuite(adapter: SourceAdapter, input: SuiteInput): void {
       })
     }
 
+    describe('takes keys for nothing but keys', () => {
+      const examples = [...new Set(Object.values(providerKeys))]
+      const problemOf = (key: string): string | null => adapter.providerKeyProblem?.(key) ?? null
+      const requestsWith = (providerKey: string): readonly RequestSpec[] =>
+        askable.flatMap((entity) => requestsOf(adapter, [targetOf(entity, providerKey)], context))
+
+      it('those that it knows are keys', () => {
+        for (const key of examples) expect(problemOf(key), key).toBeNull()
+      })
+
+      it('those that recorded answers bring are keys', () => {
+        for (const { view } of recordings) {
+          const answers = parseAll(adapter, view, targets, context, onlyMalformed)
+          for (const answer of answers) {
+            if (answer.kind === 'record' && answer.identity !== undefined)
+              expect(problemOf(answer.identity.providerKey), answer.identity.providerKey).toBeNull()
+          }
+        }
+      })
+
+      it('what could mean more is refused, or is data wherever it goes', () => {
+        for (const key of [...HOSTILE_KEYS, ...examples.flatMap(disguised)]) {
+          const problem = problemOf(key)
+          if (problem !== null) {
+            expect(problem).not.toBe('')
+            // The reason ends in logs and on screens; the key may be anything.
+            expect(problem.length).toBeLessThan(200)
+            if (HOSTILE_KEYS.includes(key) && key.length > 3) expect(problem).not.toContain(key)
+            continue
+          }
+          for (const request of requestsWith(key)) {
+            expect(request.path).toMatch(/^\/(?!\/)[!-~]*$/)
+            expect(request.path).not.toMatch(/[?#]|\/\.{1,2}(?:\/|$)|%2f|%5c|%0[ad]/i)
+            expect(request.path.length).toBeLessThan(500)
+            for (const [name, value] of request.query ?? []) {
+              expect(name).toMatch(/^[A-Za-z0-9_.[\]-]+$/)
+              expect(value).not.toMatch(/[\u0000-\u001f]/)
+            }
+            for (const value of Object.values(request.headers ?? {})) expect(value).not.toContain(key)
+          }
+        }
+        expect(problemOf('') !== null || adapter.providerKeyProblem === undefined, 'an empty key is none').toBe(true)
+      })
+
+      it('has a say wherever a key changes a request', () => {
+        if (adapter.providerKeyProblem !== undefined) return
+        for (const entity of askable) {
+          const [plain, keyed] = [null, 'another key'].map((key) => requestsOf(adapter, [targetOf(entity, key)], context))
+          expect(keyed).toEqual(plain)
+        }
+      })
+    })
+
     describe('describes requests', () => {
       it('twice the same, without touching what it was given', () => {
         expect(requestsOf(adapter, targets, context, seekers)).toEqual(requests)
       })
 
       it('relative to the base URL, encoded, with a label and without secrets', () => {
-        for (const request of requests) {
-          expect(request.path, request.path).toMatch(/^\/(?!\/)[!-~]*$/)
-          expect(request.path).not.toMatch(/[?#]|:\/\/|\/\.\.(?:\/|$)/)
-          expect(request.label).toMatch(/^[a-z][a-z0-9_.]*$/)
-          if (request.method === 'GET') expect(request.json).toBeUndefined()
-          for (const { name, placement } of adapter.credentials) {
-            const names = [...(request.query ?? []).map(([key]) => key), ...Object.keys(request.headers ?? {})].map((key) =>
-              key.toLowerCase(),
+        for (const request of requests) checkRequest(adapter, request)
+      })
+
+      it('with the key in a header, unless the provider takes it in the URL alone', () => {
+        const inUrl = adapter.credentials.filter(({ placement }) => placement.in === 'query').map(({ name }) => name)
+        if (input.keyGoesInUrl === undefined) expect(inUrl, 'a key in the URL ends in logs').toEqual([])
+        else {
+          expect(inUrl, 'keyGoesInUrl says so, but no key does').not.toEqual([])
+          expect(input.keyGoesInUrl.length).toBeGreaterThan(15)
+        }
+      })
+
+      const talks = input.conversations ?? []
+      for (const talk of talks) {
+        it(`one after the other: ${talk.name}`, () => {
+          const frozen = deepFreeze(structuredClone(talk.answers)) as readonly ResponseView[]
+          const held = { ...talk, answers: frozen }
+          const { requests: asked } = converse(adapter, held, WINDOW, talk.context ?? context)
+          expect(asked.map(({ label }) => label)).toHaveLength(talk.requests)
+        })
+      }
+
+      it('several of them in every way that can take several', () => {
+        const several = (by: Conversation['by']): boolean => talks.some((talk) => talk.by === by && talk.requests > 1)
+        const { onePage = {} } = input
+        if (adapter.lookup?.more !== undefined && onePage.lookup === undefined)
+          expect(several('lookup'), 'give a conversation by lookup, or onePage.lookup').toBe(true)
+        if (adapter.batch !== undefined && onePage.batch === undefined)
+          expect(several('batch'), 'give a conversation by batch, or onePage.batch').toBe(true)
+        if (adapter.feed !== undefined && onePage.feed === undefined)
+          expect(several('feed'), 'give a conversation by feed, or onePage.feed').toBe(true)
+        if (resolve !== undefined && onePage.identity === undefined)
+          expect(several('identity'), 'give a conversation by identity, or onePage.identity').toBe(true)
+        if (resolve?.ofDecided !== undefined) expect(several('decided'), 'give a conversation: by decided').toBe(true)
+        if (adapter.file !== undefined && 'locate' in adapter.file && adapter.file.locate !== undefined)
+          expect(several('file'), 'give a conversation: by file').toBe(true)
+        for (const why of Object.values(onePage)) expect(why.length).toBeGreaterThan(15)
+      })
+
+      it('and no other ones, whatever recorded answers lead to', () => {
+        const { onePage = {} } = input
+        for (const { view } of recordings) {
+          if (view.text.length > 200_000) continue
+          for (const { requests: asked, cursors } of leadOn(adapter, view, targets, seekers, WINDOW, context)) {
+            if (onePage.batch !== undefined && (adapter.feed === undefined || onePage.feed !== undefined))
+              expect(cursors, 'onePage says that there are no others').toEqual([])
+            if (
+              adapter.lookup !== undefined &&
+              onePage.lookup !== undefined &&
+              onePage.identity !== undefined &&
+              adapter.batch === undefined
             )
-            expect(names).not.toContain(placement.name.toLowerCase())
-            expect(names).not.toContain(name.toLowerCase())
+              expect(asked.length, 'onePage says that there are no others').toBeLessThan(2)
           }
         }
       })
@@ -413,8 +571,36 @@ export function adapterSuite(adapter: SourceAdapter, input: SuiteInput): void {
           expect(adapter.classify(recorded.view, labelled(recorded.label), context).class).toBe(recorded.class)
           recorded.check?.()
         })
+
+        it.each(recordings.filter(isRead).map((recorded) => [recorded.name, recorded] as const))(
+          '%s: by a parser that it names, or says why by none',
+          (_name, { view, reads, class: found }) => {
+            if (reads === undefined) return expect.fail('it has no line that says who reads it (`reads`)')
+            if (reads.kind === 'other') return void expect(reads.why.length, 'say why').toBeGreaterThan(15)
+            expect(reads.parser).toMatch(/^[A-Za-z][A-Za-z.]+$/)
+            const answers = reads.parse(view)
+            // Nothing found is an answer only where that is the class of it.
+            if (reads.nothing !== undefined) expect(answers, reads.nothing).toEqual([])
+            else if (found === 'ok') expect(answers.length, `${reads.parser} finds nothing in it`).toBeGreaterThan(0)
+            for (const answer of answers) checkDates(answer)
+          },
+        )
       })
     }
+
+    describe('knows what time it is', () => {
+      it('in every record of the pairs', () => {
+        for (const record of records) checkDates(record)
+      })
+
+      const { instants } = input
+      if (typeof instants === 'object')
+        it.each(instants.map((one) => [one.text, one.utc, one] as const))('%s is %s', (_t, _u, one) => checkInstant(one))
+      it('in each format with a zone, or its provider writes none', () => {
+        expect(instants, 'give instants: pairs of a text and its moment in UTC, or why there are none').toBeDefined()
+        expect(instants!.length).toBeGreaterThan(typeof instants === 'string' ? 15 : 0)
+      })
+    })
 
     if (errors.length > 0) {
       describe('classifies errors', () => {
@@ -444,11 +630,20 @@ export function adapterSuite(adapter: SourceAdapter, input: SuiteInput): void {
             expect(payloadHash(shuffled(record) as JsonObject, adapter)).toBe(payloadHash(record, adapter))
         })
 
-        it('independently of volatile values', () => {
+        it('independently of volatile values, at all depths', () => {
+          const all = [...records, ...read().flatMap(({ answers }) => answers)]
           for (const path of adapter.volatile) {
-            for (const record of records) {
-              const other = changedAt(record, stepsOf(path), () => 'another value') as JsonObject
-              expect(payloadHash(other, adapter), path).toBe(payloadHash(record, adapter))
+            const matched = all.filter((record) => valuesAt(record, stepsOf(path)).length > 0)
+            expect(matched.length, `${path} is in no record, so that nothing shows what it is for`).toBeGreaterThan(0)
+            for (const record of matched) {
+              for (const change of [() => 'another value', () => null, flipped] as const) {
+                const other = changedAt(record, stepsOf(path), change) as JsonObject
+                expect(payloadHash(other, adapter), path).toBe(payloadHash(record, adapter))
+                expect(
+                  diffRecords(record, other, adapter).map((one) => one.path),
+                  path,
+                ).toEqual([])
+              }
             }
           }
         })
@@ -474,6 +669,23 @@ export function adapterSuite(adapter: SourceAdapter, input: SuiteInput): void {
               if (adapter.volatile.length === 0) expect(counts, path.join('.')).toBe(true)
             }
           }
+        })
+      })
+    }
+
+    if ((input.noise ?? []).length > 0 && recordings.length > 0) {
+      describe('hashes recorded answers', () => {
+        it.each(input.noise!.map((noise) => [noise] as const))('alike, whatever %s says', (noise) => {
+          const hits = { count: 0 }
+          for (const { view, reads, answers } of read()) {
+            const json = view.json === undefined ? undefined : withNoise(view.json, noise, hits)
+            const again =
+              json === undefined ? answers : reads.parse({ ...view, json, text: JSON.stringify(json) }).filter(isRecord)
+            expect(again.map((record) => payloadHash(record, adapter))).toEqual(
+              answers.map((record) => payloadHash(record, adapter)),
+            )
+          }
+          expect(hits.count, 'it is in no recorded answer').toBeGreaterThan(0)
         })
       })
     }

@@ -5,6 +5,7 @@ import { usaspending } from '../../ts/adapters/usaspending.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ChangedPair, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
 import { hasRecordings, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -258,10 +259,37 @@ const OWN_ERRORS: ErrorCase[] = [
   { name: '500 for half a cursor', label: 'awards.feed', answer: { status: 500, body: { detail: 'x' } }, class: 'transient' },
 ]
 
+const reads = readingsOf(usaspending, CONTEXT)
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  'awards.funding': 'money by accounts is never asked for',
+  download: 'downloads are never ordered: the search answers about ours alone',
+  recipients: 'recipients are never asked for: awards name them',
+  references: 'lists of codes are never asked for',
+  transactions: 'transactions are never asked for: a record is of an award',
+  errors: 'a list of errors, each of which is tried below',
+}
+function readBy(label: string): EmptyReading {
+  if (label === 'awards.detail')
+    return { kind: 'record', parser: 'recordOfDetail', parse: (view) => [recordOfDetail(view.json as JsonObject)] }
+  if (label === 'awards.last_updated') return reads.gate()
+  if (label !== 'awards.feed') return reads.other(ELSEWHERE[label] ?? '')
+  return {
+    kind: 'feed',
+    parser: 'feed.parse',
+    parse: (view) => usaspending.feed!.parse(view, 'grants', null, CONTEXT).items.map((item) => recordOfRow(item.row)),
+  }
+}
+const searched = (id: string, hasNext: boolean) =>
+  viewOf({
+    body: {
+      results: [{ generated_internal_id: `ASST_NON_NNM11AA01A_08${id.length}`, 'Award ID': 'NNM11AA01A' }],
+      page_metadata: { page: 1, hasNext, last_record_unique_id: Number(id.length), last_record_sort_value: id },
+    },
+  })
 const recordings: RecordedCase[] = hasRecordings(PROVIDER)
   ? recordingNames(PROVIDER).map((name) => {
       const { label, class: expected } = EXPECTED[name] ?? { label: 'none', class: 'malformed' as const }
-      return { name, label, class: expected, view: recordedView(PROVIDER, name), check: check(name, label) }
+      return { name, label, class: expected, view: recordedView(PROVIDER, name), check: check(name, label), reads: readBy(label) }
     })
   : []
 const { unchanged, changed } = hasRecordings(PROVIDER) ? pairs() : { unchanged: [], changed: [] }
@@ -273,6 +301,41 @@ adapterSuite(usaspending, {
   errors: [...recordedErrors(), ...OWN_ERRORS],
   unchangedPairs: unchanged,
   changedPairs: changed,
+  conversations: [
+    {
+      name: 'pages of a search',
+      by: 'batch',
+      targets: [{ entity: NSSTC, providerKey: null, validators: { etag: null, lastModified: null } }],
+      answers: [searched('A', true), searched('BB', true), searched('CCC', true)],
+      requests: 4,
+    },
+    {
+      name: 'pages of what changed',
+      by: 'feed',
+      slice: 'grants',
+      answers: [searched('A', true), searched('BB', true), searched('CCC', false)],
+      requests: 3,
+    },
+  ],
+  instants: [
+    {
+      text: 'last_modified_date: 2023-09-26 21:31:28',
+      read: () =>
+        recordOfDetail({
+          generated_unique_award_id: 'ASST_NON_X_080',
+          period_of_performance: { last_modified_date: '2023-09-26 21:31:28' },
+        })['last_modified_date'],
+      utc: '2023-09-26',
+    },
+  ],
+  noise: [
+    'id',
+    'total_account_outlay',
+    'total_account_obligation',
+    'subaward_count',
+    'total_subaward_amount',
+    'executive_details',
+  ],
 })
 
 describe.skipIf(!hasRecordings(PROVIDER))('usaspending against recordings', () => {

@@ -6,6 +6,8 @@ import type { Entity } from '../../ts/model/entity.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass } from '../../ts/model/response.ts'
 import { payloadHash } from '../../ts/refresh/canonical.ts'
+import { type EmptyReading, readingsOf } from './adapter-readings.ts'
+import type { Conversation } from './adapter-requests.ts'
 import { adapterSuite, type ErrorCase, type RecordedCase } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
@@ -61,7 +63,42 @@ const EXPECTED: Readonly<Record<string, ResponseClass>> = {
   search_bulk_products: 'ok',
   search_one_full_record: 'ok',
 }
+const reads = readingsOf(usptoOdp, CONTEXT)
+const wrappers: EmptyReading = {
+  kind: 'list',
+  parser: 'recordOfRow',
+  parse: (view) => ((view.json as JsonObject)['patentFileWrapperDataBag'] as unknown as readonly JsonObject[]).map(recordOfRow),
+}
+const part = reads.other('parts of an application are never asked for by themselves')
+const beta = reads.other('the beta of 2024 had another envelope, which is refused')
+const bulk = reads.other('bulk products are not of the applications')
+const READ_BY: Readonly<Record<string, EmptyReading>> = {
+  assignment_16123456_2025: part,
+  associated_documents_2025: part,
+  beta2024_404_no_records: beta,
+  beta2024_continuity: beta,
+  beta2024_foreign_priority: beta,
+  beta2024_post_search_all_count: beta,
+  beta2024_post_search_range_filter: beta,
+  bulk_products_search_2025: bulk,
+  get_application_full_record_same_content: wrappers,
+  get_bulk_product: bulk,
+  get_patent_assignment: part,
+  get_patent_associated_documents: part,
+  get_patent_continuity: part,
+  get_patent_foreign_priority: part,
+  get_patent_transactions: part,
+  get_status_codes: reads.other('codes of states come with their words'),
+  meta_data_14412875_2025: part,
+  search_bulk_products: bulk,
+  search_one_full_record: reads.batch([target(patent('17248024'))]),
+}
+function readBy(name: string): { readonly reads?: EmptyReading } {
+  const reading = READ_BY[name]
+  return reading === undefined ? {} : { reads: reading }
+}
 const recordings: RecordedCase[] = recordingNames(PROVIDER).map((name) => ({
+  ...readBy(name),
   name,
   label: LABEL,
   view: recordedView(PROVIDER, name),
@@ -138,11 +175,40 @@ const page = (rows: readonly JsonObject[], count = rows.length) =>
   viewOf({ body: { count, patentFileWrapperDataBag: rows, requestIdentifier: 'x' } })
 const NONE = viewOf({ status: 404, body: { code: 404, errorDetails: 'No matching records found, refine your search' } })
 
+const many = (number: number, from = 0): readonly JsonObject[] =>
+  Array.from({ length: number }, (_, at) => ({ ...ROW, applicationNumberText: String(17_000_000 + from + at) }))
+const POLYPLUS = target(company('PolyPlus Battery Company'))
+const CONVERSATIONS: readonly Conversation[] = [
+  {
+    name: 'pages of a day',
+    by: 'feed',
+    // The day that the row says of itself.
+    slice: '2023-04-19',
+    answers: [0, 100, 200].map((from) => page(many(100, from), 300)),
+    requests: 3,
+  },
+  { name: 'pages of an applicant', by: 'identity', targets: [POLYPLUS], answers: [page(many(100), 150)], requests: 2 },
+  {
+    name: 'pages of an applicant whom a person decided',
+    by: 'decided',
+    targets: [target(company('Other'), 'POLYPLUS BATTERY|CA')],
+    answers: [page(many(100), 150)],
+    requests: 2,
+  },
+]
+
 adapterSuite(usptoOdp, {
   exampleEntities: [patent('17248024'), patent('14412875', { grant_date: '2020-09-08' }), patent(null)],
   providerKeys: { 'us_app:17248024': '17248024' },
   resolveEntities: [company('PolyPlus Battery Company'), company('X'), company(null)],
-  recordings: [...recordings, { name: 'a row', label: LABEL, view: page([ROW]), class: 'ok' }],
+  recordings: [
+    ...recordings,
+    { name: 'a row', label: LABEL, view: page([ROW]), class: 'ok', reads: reads.batch([target(patent('17248024'))]) },
+  ],
+  conversations: CONVERSATIONS,
+  onePage: { batch: 'a page is as large as the batch' },
+  instants: 'dates are days; lastIngestionDateTime, which has a time, is left out',
+  noise: ['lastIngestionDateTime', 'recordAttorney'],
   errors,
   unchangedPairs: [
     {
@@ -226,6 +292,102 @@ describe('uspto_odp', () => {
     expect(cohort.name(patent('17248024', { filing_date: null }))).toBe('pending_filed_unknown')
   })
 
+  it('keeps inventors, assignments and dates, each from its own member', () => {
+    const row = {
+      ...meta({
+        patentNumber: '11646472',
+        grantDate: '2023-05-09',
+        earliestPublicationDate: '2022-07-07',
+        effectiveFilingDate: '2021-02-06',
+        inventorBag: [{ inventorNameText: 'Steven J. Visco' }, { inventorNameText: 'Yevgeniy S. Nimon' }],
+      }),
+      assignmentBag: [
+        {
+          reelAndFrameNumber: '054321/0001',
+          conveyanceText: 'ASSIGNMENT',
+          assignmentRecordedDate: '2021-03-01',
+          assigneeBag: [{ assigneeNameText: 'POLYPLUS', assigneeAddress: { addressLineOneText: 'PRIVATE WAY' } }],
+        },
+      ],
+    }
+    expect(recordOfRow(row)).toMatchObject({
+      status_date: '2023-04-19',
+      filing_date: '2021-01-05',
+      effective_filing_date: '2021-02-06',
+      publication_date: '2022-07-07',
+      grant_date: '2023-05-09',
+      inventors: ['Steven J. Visco', 'Yevgeniy S. Nimon'],
+      assignments: [{ reel_frame: '054321/0001', conveyance: 'ASSIGNMENT', recorded: '2021-03-01', assignees: ['POLYPLUS'] }],
+    })
+    expect(JSON.stringify(recordOfRow(row))).not.toContain('PRIVATE WAY')
+  })
+
+  it('hashes applicants and symbols alike in whatever order they come', () => {
+    const two = (...names: string[]): JsonObject =>
+      recordOfRow(meta({ applicantBag: names.map((applicantNameText) => ({ applicantNameText })) }))
+    expect(payloadHash(two('A', 'B'), usptoOdp)).toBe(payloadHash(two('B', 'A'), usptoOdp))
+    expect(payloadHash(two('A', 'B'), usptoOdp)).not.toBe(payloadHash(two('A', 'C'), usptoOdp))
+  })
+
+  it('says why a request was refused', () => {
+    const body = {
+      code: 400,
+      error: 'Bad Request',
+      errorDetails: 'Invalid request, review the q parameter',
+      requestIdentifier: 'x',
+    }
+    const { reason } = usptoOdp.classify(viewOf({ status: 400, body }), { method: 'POST', path: '/', label: LABEL }, CONTEXT)
+    expect(reason).toBe('HTTP 400: Bad Request; Invalid request, review the q parameter')
+  })
+
+  describe('the days of a feed', () => {
+    const { feed } = usptoOdp
+    const window = { from: 0, to: 1 }
+    const changedOn = (day: string, filed: string, number: number): JsonObject => ({
+      ...meta({ applicationStatusDate: day, filingDate: filed }),
+      applicationNumberText: String(number),
+    })
+
+    it('are read page after page, a hundred further each time', () => {
+      const rows = Array.from({ length: 100 }, (_, at) => changedOn('2026-11-20', '2021-01-05', 17_000_000 + at))
+      const { items, next } = feed!.parse(page(rows, 250), '2026-11-20', '100', CONTEXT)
+      expect([items.length, next]).toEqual([100, '200'])
+      expect(feed!.request(window, '2026-11-20', next, CONTEXT).json).toMatchObject({ pagination: { offset: 200, limit: 100 } })
+      expect(feed!.parse(page(rows.slice(0, 50), 250), '2026-11-20', next, CONTEXT).next).toBeNull()
+    })
+
+    it('with more than can be read are split by the day of filing, down to a day', () => {
+      const split = feed!.parse(page([], 10_001), '2026-11-20', null, CONTEXT).split!
+      expect(split).toEqual(['2026-11-20/1900-01-01/1963-06-12', '2026-11-20/1963-06-13/2026-11-20'])
+      const ranges = (feed!.request(window, split[1]!, null, CONTEXT).json as JsonObject)['rangeFilters']
+      expect(ranges).toEqual([
+        { field: 'applicationMetaData.applicationStatusDate', valueFrom: '2026-11-20', valueTo: '2026-11-20' },
+        { field: 'applicationMetaData.filingDate', valueFrom: '1963-06-13', valueTo: '2026-11-20' },
+      ])
+      // Halves cover the whole, and end with a day by itself.
+      let slice = '2026-11-20'
+      let depth = 0
+      for (; !/\/(.+)\/\1$/.test(slice); depth += 1) {
+        const [left, right] = feed!.parse(page([], 10_001), slice, null, CONTEXT).split!
+        expect(Date.parse(right!.split('/')[1]!) - Date.parse(left!.split('/')[2]!)).toBe(86_400_000)
+        slice = depth % 2 === 0 ? right! : left!
+      }
+      expect(depth).toBeLessThan(20)
+      expect(() => feed!.parse(page([], 10_001), slice, null, CONTEXT)).toThrow(/more than 10000/)
+      for (const wrong of ['2026-11-20/2021-01-05', '2026-11-20/2021-01-06/2021-01-05', '2026-13-40', 'x'])
+        expect(() => feed!.request(window, wrong, null, CONTEXT), wrong).toThrow()
+    })
+
+    it('list nothing that changed on another, or was filed outside of the part that was asked for', () => {
+      const parse = (row: JsonObject, slice: string) => feed!.parse(page([row]), slice, null, CONTEXT)
+      const row = changedOn('2026-11-20', '2021-01-05', 17_000_000)
+      expect(parse(row, '2026-11-20').items).toHaveLength(1)
+      expect(() => parse(row, '2026-11-19')).toThrow(/ignored/)
+      expect(parse(row, '2026-11-20/2021-01-05/2021-01-05').items).toHaveLength(1)
+      expect(() => parse(row, '2026-11-20/2020-01-05/2021-01-04')).toThrow(/ignored/)
+    })
+  })
+
   describe('applicants', () => {
     const ask = (rows: readonly JsonObject[], asked = company('PolyPlus Battery Co., Inc.')): Resolution =>
       usptoOdp.resolve!.parse([page(rows)], target(asked), CONTEXT)
@@ -283,6 +445,61 @@ describe('uspto_odp', () => {
       expect(of('POLYPLUS')).toBeGreaterThan(of('POLYPULS'))
     })
 
+    const assigned = (
+      assignee: JsonObject,
+      number = '12000001',
+      conveyance = 'ASSIGNMENT OF ASSIGNORS INTEREST',
+    ): JsonObject => ({
+      ...applicant('Steven J. Visco', 'CA', number),
+      assignmentBag: [{ reelAndFrameNumber: '1/2', conveyanceText: conveyance, assigneeBag: [assignee] }],
+    })
+
+    it('are also those to whom inventors assigned what they applied for', () => {
+      const { candidates, discovered } = ask([
+        assigned({ assigneeNameText: 'POLYPLUS BATTERY COMPANY', assigneeAddress: { geographicRegionCode: 'CA' } }),
+        // The address of an assignee says where it is, that of the inventors does not.
+        assigned({ assigneeNameText: 'POLYPLUS BATTERY COMPANY', assigneeAddress: { geographicRegionCode: 'TX' } }, '12000002'),
+        assigned({ assigneeNameText: 'POLYPLUS BATTERY COMPANY', assigneeAddress: { geographicRegionCode: 'JPX' } }, '12000003'),
+      ])
+      expect(candidates).toMatchObject([
+        {
+          providerKey: 'POLYPLUS BATTERY|CA',
+          method: 'assignee_exact_name+state',
+          confidence: 0.95,
+          evidence: { as_applicant: 0 },
+        },
+        { providerKey: 'POLYPLUS BATTERY|TX', method: 'assignee_exact_name' },
+        { providerKey: 'POLYPLUS BATTERY', method: 'assignee_exact_name' },
+      ])
+      expect(discovered!.map(({ key }) => key)).toEqual(['us_app:12000001'])
+      const decided = target(company('Other'), 'POLYPLUS BATTERY|CA')
+      const rows = [
+        assigned({ assigneeNameText: 'PolyPlus Battery', assigneeAddress: { geographicRegionCode: 'CA' } }),
+        assigned({ assigneeNameText: 'PolyPlus Battery', assigneeAddress: { geographicRegionCode: 'TX' } }, '12000002'),
+      ]
+      expect(usptoOdp.resolve!.ofDecided!.discovered([page(rows)], decided, CONTEXT).map(({ key }) => key)).toEqual([
+        'us_app:12000001',
+      ])
+    })
+
+    it('are one with the assignee of the same application, whatever address that has', () => {
+      const both = {
+        ...applicant('PolyPlus Battery Company', 'CA'),
+        assignmentBag: [{ conveyanceText: 'ASSIGNMENT', assigneeBag: [{ assigneeNameText: 'POLYPLUS BATTERY COMPANY' }] }],
+      }
+      expect(ask([both]).candidates).toMatchObject([
+        { providerKey: 'POLYPLUS BATTERY|CA', method: 'exact_name+state', evidence: { applications: 1, as_applicant: 1 } },
+      ])
+    })
+
+    it('are not those who lend money on a patent, or may use it', () => {
+      for (const conveyance of ['SECURITY INTEREST (SEE DOCUMENT FOR DETAILS).', 'RELEASE BY SECURED PARTY', 'LICENSE'])
+        expect(
+          ask([assigned({ assigneeNameText: 'POLYPLUS BATTERY COMPANY' }, '12000001', conveyance)]).candidates,
+          conveyance,
+        ).toEqual([])
+    })
+
     it('of other names are no candidates', () => {
       expect(ask([applicant('Battery Company of Ohio', 'CA')])).toMatchObject({ candidates: [] })
       expect(usptoOdp.resolve!.parse([NONE], target(company('PolyPlus')), CONTEXT)).toMatchObject({ candidates: [] })
@@ -290,7 +507,10 @@ describe('uspto_odp', () => {
 
     it('are searched by words that mean nothing to the query language, page after page, not without end', () => {
       const first = usptoOdp.resolve!.request([], target(company('Ale (OR) "Not" & Sons: Inc.')), CONTEXT)!
-      expect((first.json as JsonObject)['q']).toBe('applicationMetaData.applicantBag.applicantNameText:(ALE AND SONS)')
+      expect((first.json as JsonObject)['q']).toBe(
+        'applicationMetaData.applicantBag.applicantNameText:(ALE AND SONS) OR assignmentBag.assigneeBag.assigneeNameText:(ALE AND SONS)',
+      )
+      expect((first.json as JsonObject)['fields']).toContain('assignmentBag')
       const full = page([ROW], 100_000)
       const next = usptoOdp.resolve!.request([full, full], target(company('PolyPlus')), CONTEXT)!
       expect((next.json as JsonObject)['pagination']).toEqual({ offset: 200, limit: 100 })

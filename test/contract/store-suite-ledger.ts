@@ -170,6 +170,8 @@ export function ledgerSuite(open: Open): void {
       expect(await store.items('nobody', [company('A')])).toEqual([])
       expect(await store.entitiesByProviderKey(SOURCE, ['P-A', 'Q'])).toEqual(new Map([['P-A', [company('A')]]]))
       expect(await store.entitiesByProviderKey('nobody', ['P-A'])).toEqual(new Map())
+      expect(await store.entitiesByProviderKey(SOURCE, [])).toEqual(new Map())
+      expect(await store.entitiesByProviderKey(SOURCE, ['', '"', 'P-A', 'P-A'])).toEqual(new Map([['P-A', [company('A')]]]))
     })
 
     it('streams each row once while commits move rows between pages', async () => {
@@ -246,6 +248,12 @@ export function ledgerSuite(open: Open): void {
         'K0003',
         'K0001',
       ])
+      const wanted = [refs[7]!, { kind: 'award' as const, key: 'K0007' }, refs[2]!, company('none')]
+      expect((await store.items(SOURCE, wanted)).map(({ entity }) => entity.key)).toEqual(['K0007', 'K0002'])
+      // Rows that were read name their entities; what is written by these names belongs to them.
+      const read = (await store.items(SOURCE, [refs[5]!, refs[4]!])).map(({ entry }) => entry.entity)
+      expect((await store.records(SOURCE, read)).map(({ entity }) => entity)).toEqual([refs[5], refs[4]])
+      expect(await store.records('nobody', read)).toEqual([])
     })
 
     it('finds events by source, entity, kind, time, run and position', async () => {

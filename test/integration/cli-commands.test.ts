@@ -124,7 +124,18 @@ describe('from bulk files to events', () => {
 
   it('a dry run asks nobody and writes nothing', async () => {
     const arrived = sandbox.sandbox.log.total
-    const { code, document } = await json<{ dry_run: boolean; partitions: { status: string }[] }>('refresh', '--dry-run')
+    type DryRun = {
+      dry_run: boolean
+      partitions: { status: string }[]
+      plan: { sources: { source: string; calls: number }[]; partitions: { partition: string; entities: number; calls: number }[] }
+    }
+    const { code, document } = await json<DryRun>('refresh', '--dry-run')
+    // It shows what would be asked, as the plan does.
+    const planned = (await json<DryRun['plan']>('plan')).document
+    expect(document.plan.partitions).toEqual(planned.partitions)
+    expect(document.plan.partitions.every((part) => part.entities > 0 && part.calls > 0)).toBe(true)
+    const entities = document.plan.partitions.reduce((sum, part) => sum + part.entities, 0)
+    expect((await cli('refresh', '--dry-run')).out).toContain(`: ${entities} entities, about `)
     expect(code).toBe(0)
     expect(document.dry_run).toBe(true)
     expect(new Set(document.partitions.map((part) => part.status))).toEqual(new Set(['not_started']))
@@ -178,6 +189,36 @@ describe('from bulk files to events', () => {
     expect(people.out).toContain('BELOW 90.0 %')
     expect(people.err).toContain('alert: usaspending')
     expect((await cli('freshness', '--source', 'sam_gov', '--fail-under', '0')).code).toBe(0)
+  })
+
+  it('freshness, plan and refresh show what waits', async () => {
+    const engine = await openStore()
+    const until = engine.clock.now() + 7_200_000
+    await engine.store.blockQuota('sam_gov', until, 'HTTP 429')
+    await engine.store.putState('pass_backoff/sbir_gov:bulk_file', 0, {
+      failures: 2,
+      failedAt: engine.clock.now() - 1_000,
+      nextAttemptAt: until,
+      reason: 'HTTP 503',
+    })
+    await engine.close()
+    type Waiting = { waiting: { source: string; partition: string | null; reason: string; until: string }[] }
+    const { waiting } = (await json<Waiting>('freshness')).document
+    const at = new Date(until).toISOString()
+    expect(waiting).toEqual([
+      { source: 'sam_gov', partition: null, reason: `the provider refuses calls until ${at}`, until: at },
+      { source: 'sbir_gov', partition: 'sbir_gov:bulk_file', reason: 'failed 2 times in a row (HTTP 503)', until: at },
+    ])
+    const people = await cli('freshness', '--quiet')
+    expect(people.out).toContain(`sam_gov waits: the provider refuses calls until ${at}\n`)
+    expect(people.out).toContain(`sbir_gov:bulk_file waits: failed 2 times in a row (HTTP 503), until ${at}`)
+    const dry = await cli('refresh', '--dry-run', '--source', 'sbir_gov')
+    expect(dry.out).toContain('1 source would not be asked although there is work')
+    const cleared = await openStore()
+    const stored = await cleared.store.getState('pass_backoff/sbir_gov:bulk_file')
+    await cleared.store.putState('pass_backoff/sbir_gov:bulk_file', stored!.version, null)
+    await cleared.close()
+    await fetch(`${sandbox.url}/_admin/clock`, { method: 'POST', body: '{"advance":"3h"}' })
   })
 
   it('a later refresh finds what changed', async () => {
@@ -366,6 +407,10 @@ describe('from bulk files to events', () => {
       expect(refused.out).toContain('refused the credential')
       expect(refused.code).toBe(78)
       expect((await json('sources check', '--source', 'sam_gov')).code).toBe(78)
+      const check = await cli('sources', 'check', '--source', 'sam_gov')
+      expect(check.out).toContain('sam_gov: the key was refused; set a valid one in SAM_GOV_API_KEY and check again')
+      // Nothing is remembered of it, so nothing may say so.
+      expect(check.err).toBe('')
       const again = await json<{ held_back: { source: string; why: string }[]; exit_code: number }>(
         'refresh',
         '--source',
@@ -389,7 +434,11 @@ describe('from bulk files to events', () => {
 
   it('the configuration is checked and shown', async () => {
     expect((await json('config check')).code).toBe(0)
-    await json('config show')
+    const shown = await json<{ config: { enrichment: { sam_gov: { credentials: unknown } } } }>('config show')
+    expect(shown.document.config.enrichment.sam_gov.credentials).toEqual({
+      api_key: { env: 'SAM_GOV_API_KEY', loopback_value: '[redacted]' },
+    })
+    expect((await cli('config', 'show')).out).not.toContain('SANDBOX-KEY')
     await json('config schema')
   })
 
@@ -398,6 +447,13 @@ describe('from bulk files to events', () => {
     expect(code).toBe(0)
     expect(document.sources.every((source) => source.population === 0)).toBe(true)
     expect(await readdir(home)).toContain('other.sqlite')
+    const configured = (await json<{ generation: number }>('export')).document.generation
+    const exported = await json<{ path: string }>('export', '--state', 'other.sqlite')
+    expect(exported.document.path).toBe(join(home, 'other-warehouse'))
+    // The configured state's warehouse is not touched by it.
+    expect((await json<{ generation: number }>('export')).document.generation).toBeLessThanOrEqual(configured + 1)
+    const elsewhere = await json<{ path: string }>('export', '--state', 'other.sqlite', '--warehouse', 'elsewhere')
+    expect(elsewhere.document.path).toBe(join(home, 'elsewhere'))
   })
 
   async function openStore() {

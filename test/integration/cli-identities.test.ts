@@ -135,10 +135,18 @@ describe('identities of DLA CAGE', () => {
     const { identities } = await json('identities list', '--source', 'dla_cage', '--limit', '1000')
     const [first, second] = identities.filter((row) => row.provider_key !== '')
     const entity = `company:${first!.entity_key}`
-    const set = await json<{ identity: IdentityRow }>(
-      'identities set',
-      ...['--source', 'dla_cage', '--entity', entity, '--provider-key', second!.provider_key, '--reason', 'merged'],
-    )
+    const decide = (provider: string, what = entity, source = 'dla_cage') =>
+      ['--source', source, '--entity', what, '--provider-key', provider, '--reason', 'merged'] as const
+    const refused = await cli('identities', 'set', ...decide('no code'))
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('is no key of dla_cage') })
+    type Loaded = { events: { entity_kind: string; entity_key: string }[] }
+    const { events: loaded } = await json<Loaded>('events', '--source', 'sbir_gov', '--limit', '1000')
+    const award = loaded.find(({ entity_kind: kind }) => kind === 'award')!
+    const foreign = await cli('identities', 'set', ...decide(second!.provider_key, `award:${award.entity_key}`))
+    expect(foreign).toMatchObject({ code: 2, err: expect.stringContaining('dla_cage is not asked about any award') })
+    // As people write it.
+    const set = await json<{ identity: IdentityRow }>('identities set', ...decide(` ${second!.provider_key.toLowerCase()} `))
+    expect(set.identity.provider_key).toBe(second!.provider_key)
     expect(set.identity).toMatchObject({ decided_by: 'user', alternatives: [{ provider_key: first!.provider_key }] })
     await json('refresh', '--source', 'dla_cage')
     type Events = { events: { entity_key: string; kind: string; confidence: number; confidence_method: string }[] }

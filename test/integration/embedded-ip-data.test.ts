@@ -1,5 +1,5 @@
 /** The address data that ship with the program, database files, and the resolver, as providers in this process. */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { copyFile, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { asn } from '../../ts/adapters/asn.ts'
 import { geoip } from '../../ts/adapters/geoip.ts'
 import { rangesOfCsv } from '../../ts/embedded/ip-csv.ts'
 import { ipDataProvider } from '../../ts/embedded/ip-data.ts'
+import { mmdbFiles } from '../../ts/embedded/mmdb.ts'
 import type { EmbeddedAnswer } from '../../ts/runtime/embedded.ts'
 import { dnsProvider } from '../../ts/runtime/embedded-dns.ts'
 import { RECEIVED_AT, viewOf } from '../contract/recorded.ts'
@@ -90,7 +91,8 @@ describe.skipIf(!existsSync(MAXMIND))('database files of the user', () => {
     directory = await mkdtemp(join(tmpdir(), 'mmdb-'))
   })
   afterAll(() => rm(directory, { recursive: true, force: true }))
-  const ask = (file: string, ip: string) => get(`/mmdb/${encodeURIComponent(ip)}`, `file=${encodeURIComponent(file)}`)
+  const ask = (file: string, ip: string, use: 'place' | 'network' = /ASN/.test(file) ? 'network' : 'place') =>
+    get(`/mmdb/${encodeURIComponent(ip)}`, `file=${encodeURIComponent(file)}&use=${use}`)
 
   it('answer with their own record and where it comes from', async () => {
     expect(await ask(`${MAXMIND}GeoLite2-City-Test.mmdb`, '2.125.160.216')).toMatchObject({
@@ -137,30 +139,106 @@ describe.skipIf(!existsSync(MAXMIND))('database files of the user', () => {
     expect(compared).toBeGreaterThan(50)
   })
 
-  it.each([
-    'invalid-data-record-offset.mmdb',
-    'libmaxminddb-corrupt-search-tree.mmdb',
-    'libmaxminddb-metadata-marker-only.mmdb',
-    'GeoIP2-City-Test-Broken-Double-Format.mmdb',
-  ])('that are damaged do no harm: %s', async (name) => {
-    for (const ip of ['1.1.1.1', '2.125.160.216', '255.0.0.1', '2001:218::1'])
-      expect([200, 404, 503]).toContain((await ask(`${MAXMIND}${name}`, ip)).status)
+  /** What each recorded file is for each use; a new file without a line fails. */
+  const EXPECTED: Readonly<Record<string, Readonly<Record<'place' | 'network', readonly [code: string, why: string] | null>>>> = {
+    'GeoIP2-City-Test-Broken-Double-Format': {
+      place: ['file_damaged', 'a value of type 3 has 5 bytes'],
+      network: ['file_damaged', 'a value of type 3 has 5 bytes'],
+    },
+    'GeoLite2-ASN-Test': { place: ['wrong_database', 'of type "GeoLite2-ASN"'], network: null },
+    'GeoLite2-City-Test': { place: null, network: ['wrong_database', 'of type "GeoLite2-City"'] },
+    'GeoLite2-Country-Test': { place: null, network: ['wrong_database', 'of type "GeoLite2-Country"'] },
+    'invalid-data-record-offset': { place: ['file_damaged', 'is damaged ('], network: ['file_damaged', 'is damaged ('] },
+    'libmaxminddb-corrupt-search-tree': {
+      place: ['wrong_database', 'of type "Test"'],
+      network: ['wrong_database', 'of type "Test"'],
+    },
+    'libmaxminddb-metadata-marker-only': { place: ['file_damaged', 'is damaged ('], network: ['file_damaged', 'is damaged ('] },
+  }
+  const recorded = existsSync(MAXMIND) ? readdirSync(MAXMIND).filter((name) => name.endsWith('.mmdb')) : []
+
+  it.each(recorded)('have one outcome whatever is asked: %s', async (name) => {
+    const expected = EXPECTED[name.replace('.mmdb', '')]
+    expect(expected, `${name} has no line in EXPECTED`).toBeDefined()
+    for (const use of ['place', 'network'] as const) {
+      for (const ip of ['1.1.1.1', '2.125.160.216', '255.0.0.1', '2001:218::1', '193.0.6.139']) {
+        const { status, json } = await ask(`${MAXMIND}${name}`, ip, use)
+        if (expected![use] === null) {
+          expect([200, 404]).toContain(status)
+          continue
+        }
+        const [code, why] = expected![use]
+        // Never "not there": that would be an event.
+        expect({ status, json }).toEqual({ status: 503, json: { code, error: expect.stringContaining(why) } })
+        const { error } = json as { error: string }
+        expect(error).toContain(`${MAXMIND}${name}`)
+        expect(error).toContain('options.mmdb')
+      }
+    }
+  })
+
+  it('that were damaged on the way are refused wherever the damage is', async () => {
+    const whole = await readFile(`${MAXMIND}GeoLite2-City-Test.mmdb`)
+    const damage: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+      'cut off': (bytes) => bytes.subarray(0, 9_000),
+      'cut inside the tree, the end kept': (bytes) =>
+        Buffer.concat([bytes.subarray(0, 5_000), bytes.subarray(bytes.length - 400)]),
+      'the tree points nowhere': (bytes) => bytes.fill(0xff, 7_000, 7_021),
+      'zeros in the data': (bytes) => bytes.fill(0, 11_000, 13_000),
+      'noise in the data': (bytes) => bytes.fill(0xa7, 12_000, 12_400),
+      'the tree runs in circles': (bytes) => bytes.fill(0, 0, 7),
+      'no separator': (bytes) => bytes.fill(1, 10_255, 10_271),
+      'a page of HTML': () => Buffer.from('<html>licence key missing</html>'),
+    }
+    for (const [name, change] of Object.entries(damage)) {
+      const file = join(directory, `${name}.mmdb`)
+      await writeFile(file, change(Buffer.from(whole)))
+      expect(await ask(file, '2.125.160.216'), name).toMatchObject({ status: 503, json: { code: 'file_damaged' } })
+    }
+  })
+
+  it('that say the right type and hold something else are refused', async () => {
+    const bytes = await readFile(`${MAXMIND}GeoLite2-City-Test.mmdb`)
+    const at = bytes.lastIndexOf('GeoLite2-City', bytes.length, 'latin1')
+    const file = join(directory, 'renamed.mmdb')
+    bytes.write('GeoLite2-ASNs', at, 'latin1')
+    await writeFile(file, bytes)
+    expect(await ask(file, '2.125.160.216', 'network')).toMatchObject({
+      status: 503,
+      json: { code: 'wrong_database', error: expect.stringContaining('has no autonomous_system_number') },
+    })
+  })
+
+  it('are opened once, also when they cannot be used', async () => {
+    const file = join(directory, 'once.mmdb')
+    await copyFile(`${MAXMIND}GeoLite2-City-Test.mmdb`, file)
+    const open = mmdbFiles()
+    expect(await open(file, 'place')).toBe(await open(file, 'place'))
+    const refused = () => open(file, 'network').catch((error: unknown) => error)
+    const first = await refused()
+    expect(first).toMatchObject({ code: 'wrong_database' })
+    expect(await refused()).toBe(first)
   })
 
   it('that are not there are told apart from addresses that are not there', async () => {
     expect(await ask('/nowhere/x.mmdb', '8.8.8.8')).toMatchObject({
       status: 503,
-      json: { error: expect.stringContaining('ENOENT') },
+      json: {
+        code: 'file_missing',
+        error: expect.stringContaining('/nowhere/x.mmdb is not there (ENOENT); put the database there'),
+      },
     })
+    expect(await ask(directory, '8.8.8.8')).toMatchObject({ status: 503, json: { code: 'file_unreadable' } })
     await writeFile(join(directory, 'empty.mmdb'), '')
-    expect(await ask(join(directory, 'empty.mmdb'), '8.8.8.8')).toMatchObject({ status: 503 })
+    expect(await ask(join(directory, 'empty.mmdb'), '8.8.8.8')).toMatchObject({ status: 503, json: { code: 'file_damaged' } })
     expect(await get('/mmdb/8.8.8.8')).toMatchObject({ status: 400 })
+    expect(await get('/mmdb/8.8.8.8', 'file=/x')).toMatchObject({ status: 400, json: { error: expect.stringContaining('use') } })
   })
 
   it('that are replaced are opened anew', async () => {
     const file = join(directory, 'changing.mmdb')
     await copyFile(`${MAXMIND}GeoLite2-ASN-Test.mmdb`, file)
-    expect(await ask(file, '1.128.0.1')).toMatchObject({ json: { sources: ['GeoLite2-ASN'] } })
+    expect(await ask(file, '2.125.160.216')).toMatchObject({ status: 503, json: { code: 'wrong_database' } })
     await rm(file)
     await copyFile(`${MAXMIND}GeoLite2-City-Test.mmdb`, file)
     await utimes(file, 1_000, 1_000)

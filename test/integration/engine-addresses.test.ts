@@ -156,3 +156,60 @@ describe('commercial providers', { timeout: 60_000 }, () => {
     expect(second!.counts).toMatchObject({ items: first!.counts.failed, failed: 0, changed: first!.counts.failed })
   })
 })
+
+describe('a chain of providers', { timeout: 120_000 }, () => {
+  it.each([
+    // Switched off by its own word, or by ours after it failed again and again.
+    ['says that we ask too much', '429-with-body', {}, 1],
+    ['is down', '503-empty', {}, 40],
+  ])('goes on with the next one when the first one %s, and leaves that one alone', async (_what, kind, parts, most) => {
+    const other = await openHome({ companies: 220, awards: 700, quotas: { asn: [], dns: [] } })
+    const config = await configFor(
+      other.dir,
+      other.sandbox.url,
+      {
+        'enrichment.asn.base_url': `${other.sandbox.url}/asn`,
+        'enrichment.dns.base_url': `${other.sandbox.url}/dns`,
+        'enrichment_refresh.dns.quotas': AMPLE,
+        'enrichment_refresh.asn.quotas': AMPLE,
+        'enrichment_refresh.asn.breaker': { failures: 3, cooldown: '1h' },
+        'enrichment_refresh.asn.retry': { max_attempts: 2, base_delay: '1s', max_delay: '1s' },
+        'enrichment.asn.options': { providers: ['ripestat', 'embedded'] },
+        'warehouse.export_after_run': false,
+      },
+      undefined,
+      ['dns', 'asn'],
+    )
+    const chained = await openTestEngine(config)
+    try {
+      await loadFiles(chained, other.files)
+      await refreshAll(chained, { sources: ['dns'] })
+      const asked = (): number =>
+        other.sandbox.sandbox.log.after(0, 100_000).filter(({ path }) => path.includes('prefix-overview')).length
+      await fetch(`${other.sandbox.url}/_admin/faults`, {
+        method: 'POST',
+        body: JSON.stringify({ source: 'asn', kind, ...parts }),
+      })
+      const report = await refreshAll(chained, { sources: ['asn'] })
+      expect(report.partitions.map(({ status }) => status)).toEqual(['done'])
+      const { items, changed, failed } = report.sources[0]!.counts
+      expect(changed + failed).toBe(items)
+      expect(changed).toBeGreaterThan(items / 2)
+      const before = asked()
+      expect(before).toBeGreaterThan(0)
+      expect(before).toBeLessThanOrEqual(most + 8)
+      const provenances: JsonObject[] = []
+      for await (const { record } of chained.store.currentRecords('asn')) provenances.push(record['provenance'] as JsonObject)
+      expect(provenances).toHaveLength(changed)
+      for (const provenance of provenances) expect(provenance).toMatchObject({ provider: 'embedded', instead_of: ['ripestat'] })
+      // What nobody could say is not said to be absent: it is asked again.
+      const open: (string | null)[] = []
+      for await (const { outcome, error } of chained.store.ledger('asn')) if (outcome === 'failed') open.push(error)
+      expect(open).toHaveLength(failed)
+      expect(open.some((reason) => reason?.includes('ripestat cannot be asked now'))).toBe(true)
+    } finally {
+      await chained.close()
+      await other.close()
+    }
+  })
+})

@@ -1,11 +1,15 @@
 /** Identities from nothing to a record, and back: found, missed, decided by a person, taken back, found anew. */
 import { afterEach, describe, expect, test } from 'vitest'
+import { usptoOdp } from '../../ts/adapters/uspto-odp.ts'
+import type { CallResult } from '../../ts/http/source-client.ts'
 import type { Identity } from '../../ts/model/entity.ts'
+import type { JsonObject } from '../../ts/model/json.ts'
+import type { RequestSpec } from '../../ts/model/response.ts'
 import { DAY_MS } from '../../ts/model/time.ts'
-import { withIdentityFollowUps } from '../../ts/refresh/identity-source.ts'
+import { withIdentityFollowUps, withIdentitySource } from '../../ts/refresh/identity-source.ts'
 import { entity } from '../support/builders.ts'
 import { fakeAdapter } from '../support/fake-adapter.ts'
-import { ok } from '../support/fake-client.ts'
+import { answered, ok, type Respond } from '../support/fake-client.ts'
 import { addRegister, type FakeRegister, REGISTER, REGISTER_IDENTITY, registerAdapter } from '../support/fake-register.ts'
 import { dump, Killed, type OpenedStore, openStore, RefreshWorld, STORES, type StoreKind } from '../support/refresh-world.ts'
 
@@ -422,5 +426,296 @@ describe.each(STORES)('identities, %s store', (kind) => {
     const events: string[] = []
     for await (const event of world.store.events({ kinds: ['changed'], limit: 10 })) events.push(event.entity.key)
     expect(events).toEqual(['uei:A7'])
+  })
+
+  test('a stored key that could mean more than itself is never asked by; it waits, with the reason, for another one', async () => {
+    const numbersOnly = (key: string): string | null => (/^\d+$/.test(key) ? null : 'a key of the register is a number')
+    const { world, labels, reasons, refresh } = await scene(kind, {
+      adapter: registerAdapter({ providerKeyProblem: numbersOnly }),
+    })
+    await refresh()
+    world.clock.skip(2 * DAY_MS)
+    // Not by the command, which refuses such keys: by an older version, or by hand.
+    await world.store.putIdentities([decided('uei:ACME', '../../x?y=1', world.clock.now())])
+    await world.store.addPending([
+      {
+        source: REGISTER_IDENTITY,
+        entity: { kind: 'company', key: 'uei:ACME' },
+        reason: 'set',
+        at: world.clock.now(),
+        by: 'hand',
+      },
+    ])
+    await refresh()
+    expect(labels()).toEqual([])
+    expect((await reasons())['uei:ACME']).toBe(
+      'its identity "../../x?y=1" cannot be asked by: a key of the register is a number; decide with: identities set --source register --entity company:uei:ACME --provider-key KEY --reason TEXT, or forget it with: identities clear',
+    )
+    const [row] = await world.store.items(REGISTER_IDENTITY, [{ kind: 'company', key: 'uei:ACME' }])
+    expect(row?.entry).toMatchObject({ outcome: 'skipped', error: expect.stringContaining('cannot be asked by') })
+    // What was known stays, and a usable decision counts at once.
+    expect(await world.store.records(REGISTER, [{ kind: 'company', key: 'uei:ACME' }])).toMatchObject([{ present: true }])
+    await world.store.putIdentities([decided('uei:ACME', '100', world.clock.now())])
+    await refresh()
+    expect(labels()).toEqual(['entry /entries/100', 'officers /entries/100/officers'])
+    expect(Object.keys(await reasons())).not.toContain('uei:ACME')
+  })
+
+  test('the same at a source that can be asked without an identity, until the key is set or cleared', async () => {
+    const opened = await openStore(kind)
+    scenes.push(opened)
+    const world = new RefreshWorld(opened.store)
+    const plain = fakeAdapter(['lookup', 'batch'])
+    const { provider, client } = world.addSource({
+      adapter: fakeAdapter(['lookup', 'batch'], {
+        providerKeyProblem: (key) => (/^[A-Z]\d$/.test(key) ? null : 'a key is a letter and a digit'),
+        batch: {
+          ...plain.batch!,
+          request: (targets, group, cursor, context) => ({
+            ...plain.batch!.request(targets, group, cursor, context),
+            query: targets.map(({ providerKey }) => ['key', providerKey ?? ''] as const),
+          }),
+        },
+      }),
+    })
+    const source = plain.id
+    const ids = ['A1', 'A2', 'A3', 'bad key']
+    for (const id of ids) provider.put(id, { status: 'active' }, 0)
+    await world.populate(ids)
+    await world.run()
+    const bad = 'foo~bar]&x\r\n'.repeat(1000)
+    const stored = async () =>
+      (await world.store.identities({ source, limit: 10 })).map(({ entity: { key }, providerKey }) => [key, providerKey])
+    // What the provider itself calls by an impossible key is recorded, without the key.
+    expect(await stored()).toEqual(ids.slice(0, 3).map((id) => [`uei:${id}`, id]))
+
+    await world.store.putIdentities([{ ...decided('uei:A2', bad, world.clock.now()), source }])
+    world.clock.skip(8 * DAY_MS)
+    client.forget()
+    const report = await world.run()
+    expect(report.sources[0]?.counts).toMatchObject({ items: 4, skipped: 1, failed: 0, calls: 1 })
+    const asked = (): string[] => client.requests.flatMap(({ query }) => (query ?? []).map(([, key]) => key)).sort()
+    expect(asked()).toEqual(['', 'A1', 'A3'])
+    const waiting = await world.store.unresolved(source, 10)
+    expect(waiting.map(({ entry }) => entry.entity.key)).toEqual(['uei:A2'])
+    expect(waiting[0]?.entry.error).toContain('cannot be asked by: a key is a letter and a digit')
+    expect(waiting[0]?.entry.error?.length).toBeLessThan(400)
+    // Neither due nor asked again, however old it gets.
+    world.clock.skip(8 * DAY_MS)
+    client.forget()
+    await world.run()
+    expect(asked()).toEqual(['', 'A1', 'A3'])
+
+    await world.store.clearIdentity(source, { kind: 'company', key: 'uei:A2' })
+    client.forget()
+    await world.run()
+    expect(asked()).toEqual([''])
+    expect(await world.store.unresolved(source, 10)).toEqual([])
+    expect(await stored()).toContainEqual(['uei:A2', 'A2'])
+  })
+
+  test('what a feed lists of an entity with such a key is not taken for another one’s, nor is the entity proven unchanged', async () => {
+    const opened = await openStore(kind)
+    scenes.push(opened)
+    const world = new RefreshWorld(opened.store)
+    const { provider, client } = world.addSource({
+      adapter: fakeAdapter(['lookup', 'feed'], {
+        providerKeyProblem: (key) => (/^[A-Z]\d+$/.test(key) ? null : 'a key is a letter and digits'),
+      }),
+    })
+    const ids = Array.from({ length: 30 }, (_, index) => `A${index}`)
+    for (const id of ids) provider.put(id, { status: 'active' }, world.clock.now() - 90 * DAY_MS)
+    await world.populate(ids)
+    await world.run()
+    const source = fakeAdapter().id
+    await world.store.putIdentities([{ ...decided('uei:A7', '../A8', world.clock.now()), source }])
+    world.clock.skip(DAY_MS)
+    provider.put('A7', { status: 'inactive' }, world.clock.now() - DAY_MS / 24)
+    client.forget()
+    const report = await world.run()
+    expect(report.partitions.map((part) => part.strategy)).toEqual(['feed'])
+    const waiting = await world.store.unresolved(source, 10)
+    expect(waiting.map(({ entry }) => [entry.entity.key, entry.errorClass])).toEqual([['uei:A7', 'unresolved']])
+    const changed: string[] = []
+    for await (const event of world.store.events({ kinds: ['changed'], limit: 10 })) changed.push(event.entity.key)
+    expect(changed).toEqual([])
+  })
+
+  test('a change of what the candidates depend on has the identity looked for, once; any other change does not', async () => {
+    const opened = await openStore(kind)
+    scenes.push(opened)
+    const world = new RefreshWorld(opened.store)
+    const other = world.addSource({ adapter: fakeAdapter(['lookup'], { id: 'other', arrayKeys: { '$.offices': ['id'] } }) })
+    const plain = registerAdapter()
+    const { main, identities, register } = addRegister(world, {
+      adapter: registerAdapter({
+        reads: ['other'],
+        resolve: {
+          ...plain.resolve!,
+          dependsOn: { other: ['$.number', '$.offices[*].number'] },
+          request: () => null,
+          parse(_views, target) {
+            const number = target.related?.['other']?.['number']
+            return typeof number === 'string'
+              ? { candidates: [{ providerKey: number, method: 'other', confidence: 1, evidence: {} }] }
+              : { candidates: [], reason: 'the other source has no number of it' }
+          },
+        },
+      }),
+    })
+    furnish(register)
+    await population(world)
+    const wired = withIdentityFollowUps([other.run, main.run, identities.run])
+    for (const [index, source] of [other, main, identities].entries()) Object.assign(source, { run: wired[index]! })
+    const say = (parts: Record<string, unknown>) => other.provider.put('ACME', parts as never, world.clock.now())
+    const offices = [{ id: '1', number: 'X', town: 'Lynn' }]
+    say({ number: '100', website: 'a', offices })
+    await world.run()
+    const known = async () => {
+      const found = await world.store.records(REGISTER, [{ kind: 'company', key: 'uei:ACME' }])
+      return found.map(({ record }) => record['number'])
+    }
+    const opened_ = async () => (await world.store.pending(REGISTER_IDENTITY)).map(({ reason }) => reason)
+    await world.run()
+    expect(await known()).toEqual(['100'])
+    expect(await opened_()).toEqual([])
+
+    // Nothing that was read changed.
+    world.clock.skip(8 * DAY_MS)
+    say({ number: '100', website: 'b', offices: [{ ...offices[0], town: 'Salem' }] })
+    await world.run({ request: { sources: ['other'] } })
+    expect(await opened_()).toEqual([])
+
+    // Something did; that it changes again before anybody looked opens no second entry.
+    for (const number of ['200', '201']) {
+      world.clock.skip(8 * DAY_MS)
+      say({ number, website: 'b', offices })
+      await world.run({ request: { sources: ['other'] } })
+    }
+    expect(await opened_()).toEqual(['what other says of it changed'])
+    await world.run()
+    expect(await opened_()).toEqual([])
+    await world.run()
+    expect(await known()).toEqual(['201'])
+
+    // A member of a list element counts wherever the element stands, and when it comes.
+    world.clock.skip(8 * DAY_MS)
+    say({ number: '201', website: 'b', offices: [{ id: '0', number: 'Y', town: 'Lynn' }, ...offices] })
+    await world.run({ request: { sources: ['other'] } })
+    expect(await opened_()).toEqual(['what other says of it changed'])
+  })
+})
+
+/** The Office: applications by the names of applicants, and by number. */
+function patentOffice(rows: readonly JsonObject[]): (request: RequestSpec) => CallResult {
+  return ({ json, label }) => {
+    const { q = '', pagination } = json as { q?: string; pagination: { offset: number; limit: number } }
+    const words = (/\(([^()]*)\)/.exec(q)?.[1] ?? '').split(/ (?:AND|OR) /)
+    const matches = rows.filter((row) => {
+      const text = JSON.stringify(row).toUpperCase()
+      return label === 'applications.batch'
+        ? words.includes(String(row['applicationNumberText']))
+        : words.every((word) => text.includes(word))
+    })
+    if (matches.length === 0) return answered('empty', { status: 404 })
+    const { offset, limit } = pagination
+    return ok({ count: matches.length, patentFileWrapperDataBag: matches.slice(offset, offset + limit) })
+  }
+}
+
+function application(number: string, applicant: string, state: string): JsonObject {
+  return {
+    applicationNumberText: number,
+    applicationMetaData: {
+      inventionTitle: `Invention ${number}`,
+      filingDate: '2021-01-05',
+      applicationStatusCode: 30,
+      applicantBag: [{ applicantNameText: applicant, correspondenceAddressBag: [{ geographicRegionCode: state }] }],
+    },
+  }
+}
+
+describe.each(STORES)('patents of companies, %s store', (kind) => {
+  test('come with the applicant that a person decided on, as with one that was found', async () => {
+    const opened = await openStore(kind)
+    scenes.push(opened)
+    const world = new RefreshWorld(opened.store)
+    const rows = [
+      application('17000001', 'ACME PHOTONICS, INC.', 'MA'),
+      application('17000002', 'Lumen Works LLC', 'NH'),
+      application('17000003', 'LUMEN WORKS', 'NH'),
+      application('17000004', 'Lumen Works', 'OR'),
+      application('17000005', 'Lumen Works East', 'NH'),
+    ]
+    const respond: Respond = (request) => {
+      world.clock.skip(1)
+      return patentOffice(rows)(request)
+    }
+    const main = world.addSource({ adapter: usptoOdp, respond })
+    const settings = {
+      enabled: true,
+      cadenceMs: 90 * DAY_MS,
+      slaMs: 180 * DAY_MS,
+      rule: { minConfidence: 0.85, minMargin: 0.05 },
+      cohortSize: 100,
+      maxParallelRequests: null,
+      coverageThreshold: 0.9,
+    }
+    const [judged, derived] = withIdentitySource(main.run, settings)
+    Object.assign(main, { run: judged! })
+    world.sources.push({ ...main, run: derived! })
+    await population(world)
+    await world.run()
+    /** Recorded applications -> whose they are. */
+    const patents = async () => {
+      const owners: Record<string, string> = {}
+      for (const { id } of COMPANIES)
+        for (const { from } of await world.store.linksTo({ kind: 'company', key: `uei:${id}` })) owners[from.key] = id
+      const found: Record<string, string | undefined> = {}
+      for await (const { entity: patent, record } of world.store.currentRecords('uspto_odp'))
+        found[String(record['application_number'])] = owners[patent.key]
+      return found
+    }
+    expect(await patents()).toEqual({ '17000001': 'ACME' })
+
+    // Blue Sky Robotics applies under another name altogether.
+    const blue = { kind: 'company', key: 'uei:BLUE' } as const
+    const decide = async (key: string) => {
+      world.clock.skip(DAY_MS)
+      await world.store.putIdentities([{ ...decided('uei:BLUE', key, world.clock.now()), source: 'uspto_odp' }])
+      const at = world.clock.now()
+      await world.store.addPending([{ source: 'uspto_odp_identity', entity: blue, reason: 'set', at, by: 'user' }])
+      main.client.forget()
+      await world.run()
+      const asked = main.client.requests.map(({ json }) => (json as { q: string }).q)
+      return asked.filter((q) => /LUMEN|1700000[2-9]/.test(q))
+    }
+    expect(await decide('LUMEN WORKS|NH')).toEqual([
+      'applicationMetaData.applicantBag.applicantNameText:(LUMEN AND WORKS) OR assignmentBag.assigneeBag.assigneeNameText:(LUMEN AND WORKS)',
+      'applicationNumberText:(17000002 OR 17000003)',
+    ])
+    const ours = {
+      '17000001': 'ACME',
+      '17000002': 'BLUE',
+      '17000003': 'BLUE',
+    }
+    expect(await patents()).toEqual(ours)
+    const [found] = await world.store.records('uspto_odp_identity', [blue])
+    expect(found?.record).toEqual({
+      status: 'resolved',
+      provider_key: 'LUMEN WORKS|NH',
+      method: 'user',
+      confidence: 1,
+      candidates: 0,
+    })
+    // What the Office publishes later under that name comes with the next search for it.
+    rows.push(application('17000006', 'LUMEN WORKS', 'NH'))
+    world.clock.skip(91 * DAY_MS)
+    await world.run()
+    expect(Object.keys(await patents())).toEqual([...Object.keys(ours), '17000006'])
+    // Without a state the name counts wherever it applied.
+    await decide('LUMEN WORKS')
+    expect(Object.keys(await patents())).toContain('17000004')
+    expect(Object.keys(await patents())).not.toContain('17000005')
   })
 })

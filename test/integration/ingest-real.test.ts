@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { type IngestReport, ingestFile, readMapping } from '../../ts/ingest/ingest.ts'
@@ -34,6 +34,7 @@ describe.skipIf(!existsSync(DATA))('real files through their mappings', () => {
     ['sbir_awards_nih_real_1000.csv', 'nih', 1_000, { company: 862, award: 1_000 }],
     ['sbir_awards_dod_real_with_uei.csv', 'dod_with_uei', 149, { company: 94, award: 149 }],
     ['mda_phase3_contracts_real_with_uei.csv', 'mda', 35, { company: 22, award: 35 }],
+    ['sbir_awards_dod_real_with_abstracts.csv', 'dod_with_abstracts', 226, { award: 226 }],
     ['sbir_award_data_42col_synthetic.csv', null, 5, { domain: 1, company: 5, person: 5, award: 5 }],
     ['sbir_award_data_42col_shape_synthetic.csv', null, 4, { domain: 4, company: 4, person: 4, award: 4 }],
   ])('%s', async (name, mapping, rows, entities) => {
@@ -42,6 +43,30 @@ describe.skipIf(!existsSync(DATA))('real files through their mappings', () => {
     expect(report).toMatchObject({ rows, quarantined: 0, duplicates: { exact: 0, differing: 0 }, whole: true })
     expect(await store.countEntities()).toEqual(entities)
     expect((await load(store, name, mapping)).outcome).toBe('same_file')
+  })
+
+  it('has a case for every CSV that is there', () => {
+    const source = readFileSync(fileURLToPath(import.meta.url), 'utf8')
+    for (const name of readdirSync(DATA).filter((file) => file.endsWith('.csv'))) expect(source).toContain(name)
+  })
+
+  it('awards without companies have the numbers they are asked by', async () => {
+    const store = openMemoryStore()
+    await load(store, 'sbir_awards_dod_real_with_abstracts.csv', 'dod_with_abstracts')
+    const [award] = (await store.entitiesByAlias('award', ['award_id:W31P4Q20C0046'])).get('award_id:W31P4Q20C0046')!
+    expect(award?.attributes).toMatchObject({
+      agency_tracking_number: 'D2S-0008',
+      contract: 'W31P4Q-20-C-0046',
+      branch: 'Defense Advanced Research Projects Agency',
+      phase: 'Phase II',
+      award_year: 2020,
+      company_name: null,
+      company_key: null,
+    })
+    await expect(load(store, 'sbir_awards_dod_real_with_abstracts.csv', null)).rejects.toMatchObject({
+      code: 'ingest_header',
+      hint: expect.stringContaining('config/mappings/dod_with_abstracts.json'),
+    })
   })
 
   it('all into one population: companies are shared where their UEI, or name and state, say so', async () => {

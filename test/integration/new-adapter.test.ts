@@ -1,6 +1,6 @@
 /** `npm run new-adapter` in a copy of the tree: what it writes runs, passes the suite, and is refused where it must be. */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -90,10 +90,70 @@ describe('new-adapter', () => {
       expect(read(file)).toContain('FILL IN')
   })
 
+  it('writes what every environment accepts, as it is and when the printed steps were taken', () => {
+    const check = (environment: string): SpawnSyncReturns<string> =>
+      node(['ts/cli.js', 'config', 'check', '--env', environment, '--json'])
+    const everywhere = (): void => {
+      for (const environment of ['dev', 'prod', 'sandbox']) {
+        const done = check(environment)
+        expect(done.status, environment + done.stdout + done.stderr).toBe(0)
+      }
+    }
+    everywhere()
+    const base = read('config', 'base.yaml')
+    for (const id of ['acme_ratings', 'open_people'])
+      expect(base).toMatch(new RegExp(`^  ${id}:\\n(?:    #.*\\n)*    enabled: false`, 'm'))
+    const steps = base.replace(/^( {2}(?:acme_ratings|open_people):\n(?: {4}#.*\n)* {4}enabled: )false/gm, '$1true')
+    expect(steps).not.toBe(base)
+    writeFileSync(join(copy, 'config', 'base.yaml'), steps)
+    everywhere()
+    // The sandbox is as usable as before: the new source is off there, and refused by name, because it is a real provider.
+    const state = ['--state', join(copy, 'state.sqlite'), '--set', 'clock.source=system']
+    const listed = node(['ts/cli.js', 'sources', 'list', '--env', 'sandbox', '--json', ...state.slice(2)])
+    expect(listed.status, listed.stderr).toBe(0)
+    const { sources } = JSON.parse(listed.stdout) as { sources: { source: string; enabled: boolean }[] }
+    expect(sources.find(({ source }) => source === 'acme_ratings')).toMatchObject({ enabled: false })
+    writeFileSync(join(copy, 'config', 'base.yaml'), base)
+    const docs = node(['scripts/generate-docs.ts'])
+    expect(docs.status, docs.stderr).toBe(0)
+  })
+
+  it('says that the formatter failed, instead of what to do next', () => {
+    writeFileSync(join(copy, 'biome.json'), '{ "no such key": 1 }')
+    const done = scaffold('badly_formatted')
+    cpSync(join(ROOT, 'biome.json'), join(copy, 'biome.json'))
+    expect(done.status).toBe(1)
+    expect(done.stderr).toContain('the formatter failed')
+    expect(done.stderr).toContain('npm run format')
+    expect(done.stdout).not.toContain('What to do now')
+  })
+
+  it.each([
+    ['class', 'reserved word'],
+    ['await', 'already means'],
+    ['record_of', 'already means'],
+    ['contract', 'already means'],
+    ['yes', 'already means'],
+    ['nul', 'already means'],
+    ['constructor', 'already means'],
+    ['acme__x', 'underscore too many'],
+    ['acme_', 'underscore too many'],
+    ['acme_rating_s_', 'underscore too many'],
+  ])('refuses the name %s and offers another', (id, said) => {
+    const done = scaffold(id, '--dry-run')
+    expect(done.status, done.stdout).toBe(2)
+    expect(done.stderr).toContain(said)
+    expect(done.stderr).toMatch(/for instance [a-z0-9_]+_source/)
+    const offered = /for instance ([a-z0-9_]+)/.exec(done.stderr)![1]!
+    expect(scaffold(offered, '--dry-run').status).toBe(0)
+  })
+
   it('keeps the comments of the config', () => {
     const comments = (text: string): readonly string[] => text.split('\n').filter((line) => line.trim().startsWith('#'))
-    const now = comments(read('config', 'base.yaml'))
-    for (const line of comments(readFileSync(join(ROOT, 'config', 'base.yaml'), 'utf8'))) expect(now).toContain(line)
+    for (const file of ['base.yaml', 'sandbox.yaml']) {
+      const now = comments(read('config', file))
+      for (const line of comments(readFileSync(join(ROOT, 'config', file), 'utf8'))) expect(now).toContain(line)
+    }
   })
 
   it('refuses what exists, what is no id, and what it does not know, and writes nothing', () => {
@@ -106,6 +166,10 @@ describe('new-adapter', () => {
       [['ratings', '--entity', 'planet'], 'is none of'],
       [['ratings', '--base-url', 'ftp://x.example'], 'no http(s) URL'],
       [['ratings', '--key-header', 'X Api: Key'], 'no name of a header'],
+      [['ratings', '--key-header', 'Host'], 'a meaning of its own'],
+      [['ratings', '--base-url', 'http://api.x.example'], 'is not encrypted'],
+      [['ratings', '--base-url', 'https://api.x.example?key=1'], 'holds a query'],
+      [['ratings', '--title', 'a\nb'], 'one line'],
       [['ratings', '--no-such-option'], 'no-such-option'],
       [['edgar_identity'], 'taken for the identities'],
     ] as const) {

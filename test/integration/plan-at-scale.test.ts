@@ -121,8 +121,20 @@ describe('the plan for 70,000 companies and 200,000 awards', () => {
       const { feasibility } = plans.get(source)!
       expect(feasibility.feasible).toBe(false)
       expect(feasibility.utilisation).toBeGreaterThan(50)
-      expect(feasibility.repair).toMatch(/a quota of [\d,]+ calls a day/)
+      expect(feasibility.repair).toMatch(/a quota of \d+ per \w+ instead of \d+/)
+      expect(feasibility.repairs.map(({ kind }) => kind)).toContain('quota')
     }
+  })
+
+  it('counts the credits of People Data Labs by record, not by call', () => {
+    const { feasibility } = plans.get('people_data_labs')!
+    // 130,000 records in 90 days, of 1,000 in 30.
+    expect(feasibility.feasible).toBe(false)
+    expect(feasibility.utilisation).toBeCloseTo(130_000 / 3_000, 1)
+    const changes = feasibility.repairs.map(({ kind, changes: [change] }) => [kind, change!.unit, change!.to])
+    expect(changes).toContainEqual(['quota', 'credits', 43_334])
+    expect(changes).toContainEqual(['entities', 'entities', 3_000])
+    expect(feasibility.repair).toMatch(/a quota of 43334 credits per 30d instead of 1000/)
   })
 
   it('shares SAM’s quota between two sources that fit into it together', () => {

@@ -170,7 +170,31 @@ describe.each(STORES)('walking a change feed over the %s store', (kind) => {
     expect((await world.run({ request: { window } })).partitions).toMatchObject([{ status: 'done', reconciled: null }])
   })
 
+  test('pages that were received share commits, and all of them are recorded when one after them is not understood', async () => {
+    source.provider.pageSize = 4
+    change(IDS.slice(0, 10))
+    source.respond = (request, index, signal) =>
+      request.query?.[1]?.[1] === '8' ? answered('malformed') : source.provider.respond(request, index, signal)
+    const report = await world.run()
+    expect(report.partitions.find(({ partition }) => partition === FEED)).toMatchObject({
+      status: 'failed',
+      counts: { changed: 8, events: 8, calls: 6 },
+    })
+    expect(JSON.parse((await opened.store.checkpoint(FEED))!.cursor!)).toMatchObject({
+      slices: ['2026-11-22'],
+      page: '8',
+      pages: 4,
+    })
+    source.respond = source.provider.respond
+    source.client.forget()
+    world.clock.skip(HOUR_MS)
+    const next = await world.run({ request: { partitions: [FEED] } })
+    expect(labels()).toEqual(['2026-11-22/8'])
+    expect(next.partitions).toMatchObject([{ partition: FEED, status: 'done', resumed: true, counts: { calls: 1 } }])
+  })
+
   test('each page is committed with the place after it; killed there, the next run goes on at the next page', async () => {
+    Object.assign(source.run.policy, { maxParallelRequests: 1 })
     source.provider.pageSize = 4
     change(IDS.slice(0, 10))
     await expect(world.run({ crash: { point: 'session.after_commit', pass: 3 } })).rejects.toThrow('killed')
@@ -345,6 +369,27 @@ describe.each(STORES)('walking a change feed over the %s store', (kind) => {
     const moved = [...(await rows())].filter(([id, row]) => row.lastAttemptAt !== before.get(id)!.lastAttemptAt)
     expect(moved).toHaveLength(1)
     expect(await opened.store.getState(`feed:${SOURCE}`)).toBeNull()
+  })
+
+  test('an operator’s window with cohorts alone: who changed in another cohort stays as it was', async () => {
+    await opened.cleanup()
+    opened = await openStore(kind)
+    world = new RefreshWorld(opened.store)
+    source = world.addSource({ adapter: fakeAdapter(['batch', 'feed']), policy: { cohortSize: 1 } })
+    for (const id of ['A03', 'A04']) source.provider.put(id, { status: 'active' }, world.clock.now() - 90 * DAY_MS)
+    await world.populate(['A03', 'A04'])
+    await world.run()
+    world.clock.skip(DAY_MS)
+    change(['A03', 'A04'])
+    const before = await rows()
+    expect(before.get('A03')!.cohort).not.toBe(before.get('A04')!.cohort)
+    const today = startOfUtcDay(world.clock.now())
+    const report = await world.run({
+      request: { window: { from: today, to: today + DAY_MS }, cohorts: [before.get('A03')!.cohort] },
+    })
+    expect(report.partitions).toMatchObject([{ partition: FEED, status: 'done', counts: { items: 1, changed: 1 } }])
+    expect((await rows()).get('A03')).toMatchObject({ outcome: 'changed', lastAttemptAt: world.clock.now() })
+    expect((await rows()).get('A04')).toEqual(before.get('A04'))
   })
 
   test('a window’s walk that was interrupted is not mistaken for one that proves', async () => {

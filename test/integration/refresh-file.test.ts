@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { runExitCode } from '../../ts/cli/run-exit-code.ts'
+import { runText } from '../../ts/cli/run-text.ts'
 import type { CallResult } from '../../ts/http/source-client.ts'
 import { EngineError } from '../../ts/model/errors.ts'
 import type { LedgerEntry } from '../../ts/model/ledger.ts'
@@ -6,6 +8,7 @@ import type { DeltaEvent } from '../../ts/model/record.ts'
 import type { RequestSpec } from '../../ts/model/response.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../ts/model/time.ts'
 import type { FileAccess } from '../../ts/refresh/run-partition.ts'
+import { SIGHTINGS_KEPT } from '../../ts/stores/limits.ts'
 import { entity, SOURCE } from '../support/builders.ts'
 import { fakeAdapter } from '../support/fake-adapter.ts'
 import { answered, ok } from '../support/fake-client.ts'
@@ -160,6 +163,26 @@ describe.each(STORES)('refreshing from a bulk file over the %s store', (kind) =>
     expect((await run()).partitions).toEqual([])
   })
 
+  test('304 after so many other files that this one is forgotten: fetched anew, nobody is taken for gone', async () => {
+    await run()
+    for (let other = 0; other < SIGHTINGS_KEPT; other += 1)
+      await opened.store.upsertEntities(
+        [{ ...entity('uei:A0001', { status: 'active' }), links: [] }],
+        `other-${other}`,
+        world.clock.now(),
+      )
+    await opened.store.addPending([
+      { source: SOURCE, entity: { kind: 'company', key: 'uei:A0003' }, reason: 'a letter', at: world.clock.now(), by: 'test' },
+    ])
+    world.clock.skip(DAY_MS)
+    const report = await run()
+    expect(report.partitions).toMatchObject([{ status: 'done', counts: { absent: 0, events: 0, calls: 2 } }])
+    expect(files.downloads).toBe(2)
+    expect((await rows()).get('A0003')).toMatchObject({ pendingSince: null, outcome: 'unchanged', responseStatus: 200 })
+    world.clock.skip(DAY_MS)
+    expect((await run()).partitions).toMatchObject([{ status: 'done', counts: { calls: 1 } }])
+  })
+
   test('a new file: what it names is compared, field by field; new entities join', async () => {
     await run()
     world.clock.skip(DAY_MS)
@@ -212,6 +235,22 @@ describe.each(STORES)('refreshing from a bulk file over the %s store', (kind) =>
     expect(files.downloads).toBe(2)
     expect(report.partitions).toMatchObject([{ status: 'done', counts: { unchanged: 1_020 } }])
   })
+
+  test.each([{ force: true }, { window: { from: 0, to: 2 ** 43 } }])(
+    'of a source that is down, work that was asked for waits and is said to, though nothing is due: %j',
+    async (request) => {
+      await run()
+      Object.assign(source.run, { downUntil: () => Promise.resolve(world.clock.now() + HOUR_MS) })
+      const report = await run({ request })
+      expect(report).toMatchObject({ partitions: [], heldBack: [{ source: SOURCE, due: 0, why: expect.stringMatching(/down/) }] })
+      expect(runExitCode(report)).toBe(75)
+      expect(runText(report, { tableWidth: null, bold: (line) => line })).toMatch(
+        /was not asked: source down(.|\n)*Nothing was asked/,
+      )
+      // Nothing is due and nothing was asked for: nothing waits.
+      expect((await run()).heldBack).toEqual([])
+    },
+  )
 
   test('named as a partition, as Dagster does', async () => {
     await run()
@@ -325,6 +364,30 @@ describe.each(STORES)('refreshing from a bulk file over the %s store', (kind) =>
     const rest = await run()
     expect(rest.sources[0]!.counts.items).toBe(rest.partitions.length === 0 ? 0 : 1_020 - inCohort)
     expect([...(await rows()).values()].every((row) => row.lastSuccessAt !== null)).toBe(true)
+  })
+
+  test.each(['file.after_download', 'file.after_load'])(
+    'a full pass killed at %s: a part is settled from what it paid for, the pass stays open and completes later',
+    async (point) => {
+      await expect(run({ crash: { point, pass: 1 } })).rejects.toThrow('killed')
+      world.reboot()
+      const part = await run({ request: { limit: 5 } })
+      expect(part.partitions).toMatchObject([{ status: 'done', resumed: true, counts: { items: 5, changed: 5 } }])
+      expect(await opened.store.checkpoint(FILE)).toMatchObject({ status: 'open', counts: { items: 5 } })
+      expect(await opened.store.getState(`file:${SOURCE}`)).toBeNull()
+      expect(files.removed).toEqual([])
+      world.clock.skip(MINUTE_MS)
+      expect((await run()).partitions).toMatchObject([{ status: 'done', resumed: true, counts: { items: 1_015 } }])
+      expect(await opened.store.checkpoint(FILE)).toMatchObject({ status: 'complete', counts: { items: 1_020 } })
+      expect(await opened.store.getState(`file:${SOURCE}`)).not.toBeNull()
+      expect(files).toMatchObject({ downloads: 1, loads: 1, removed: ['/downloads/1.csv'] })
+    },
+  )
+
+  test('a part that was killed is not completed as if it had been all', async () => {
+    await expect(run({ request: { limit: 5 }, crash: { point: 'file.after_load', pass: 1 } })).rejects.toThrow('killed')
+    world.reboot()
+    expect((await run()).partitions).toMatchObject([{ status: 'done', resumed: false, counts: { items: 1_020 } }])
   })
 
   test('a part of a source whose file has not changed proves nothing about the rest', async () => {

@@ -130,6 +130,25 @@ describe('a file that is not what it should be', () => {
     }
   })
 
+  it('is refused when somebody added a column that every row must fill; others do no harm', async () => {
+    const path = await stateFile()
+    const database = new DatabaseSync(path)
+    database.exec('ALTER TABLE ledger ADD COLUMN note TEXT; ALTER TABLE ledger ADD COLUMN score INTEGER NOT NULL DEFAULT 0')
+    database.exec('CREATE TABLE foreign_one (required TEXT NOT NULL)')
+    database.close()
+    await (await openSqliteStore({ path, busyTimeoutMs: 50 })).close()
+    const again = new DatabaseSync(path)
+    const { sql } = again.prepare("SELECT sql FROM sqlite_schema WHERE name = 'checkpoint'").get() as {
+      sql: string
+    }
+    again.exec('ALTER TABLE checkpoint RENAME TO was')
+    again.exec(sql.replace('(', '(required TEXT NOT NULL, '))
+    again.exec('DROP TABLE was')
+    again.close()
+    await expectRefused(path, 'store_unreadable')
+    expect((await refusalOf(path)).message).toContain('required')
+  })
+
   it('is refused when it was cut off', async () => {
     const path = await stateFile()
     for (const size of [statSync(path).size - 4096, 10_000, 4096, 99]) {

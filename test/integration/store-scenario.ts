@@ -96,7 +96,7 @@ export async function dump(store: Store): Promise<unknown> {
     runs: await store.runs(9),
     ingests: await store.ingests(9),
     entities: await list(store.entities('company')),
-    seen: (await store.seenBy(REFS, 'ingest-1')).size,
+    seen: (await store.seenBy(REFS, 'ingest-1'))?.size ?? null,
     shared: (await store.entitiesByAlias('company', ['shared'])).get('shared')?.length,
     ledger: await list(store.ledger(SOURCE)),
     records: await list(store.currentRecords(SOURCE)),

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { SourceAdapter } from '../../ts/adapters/adapter.ts'
-import { DAY_MS, HOUR_MS, MINUTE_MS, parseDuration } from '../../ts/model/time.ts'
-import { feasibility, timeForCalls } from '../../ts/refresh/feasibility.ts'
-import { type PlanSource, steadyLoad } from '../../ts/refresh/plan.ts'
+import type { Repair, RepairChange } from '../../ts/model/plan.ts'
+import { DAY_MS, formatDuration, HOUR_MS, MINUTE_MS, parseDuration } from '../../ts/model/time.ts'
+import { type SteadySource, timeForCalls, utilisationOf } from '../../ts/refresh/feasibility.ts'
+import { feasibility } from '../../ts/refresh/feasibility-repairs.ts'
 import type { QuotaRule } from '../../ts/stores/store.ts'
 import { partitionStats, SOURCE } from '../support/builders.ts'
 import { fakeAdapter } from '../support/fake-adapter.ts'
@@ -28,7 +29,7 @@ const world: fc.Arbitrary<World> = fc.record({
   slaMs: fc.integer({ min: 1, max: 200 }).map((factor) => factor * 30_000),
 })
 
-function sourceOf({ cohorts, batchSize, rules, slaMs }: World): PlanSource {
+function sourceOf({ cohorts, batchSize, rules, slaMs }: World): SteadySource {
   const adapter: SourceAdapter = fakeAdapter(['batch'])
   return {
     adapter,
@@ -36,8 +37,6 @@ function sourceOf({ cohorts, batchSize, rules, slaMs }: World): PlanSource {
     policy: { enabled: true, cadenceMs: slaMs / 2, slaMs, windowMs: DAY_MS, batchSize, rules },
     stats: cohorts.map((population, i) => partitionStats({ cohort: `c${i}`, population })),
     checkpoints: [],
-    quota: [],
-    downUntil: null,
     feedFact: null,
   }
 }
@@ -73,7 +72,7 @@ describe('feasibility against a simulated schedule', () => {
     const seen = { feasible: 0, infeasible: 0 }
     fc.assert(
       fc.property(world, (one) => {
-        const verdict = feasibility(steadyLoad(sourceOf(one)), one.rules, one.slaMs)
+        const verdict = feasibility(sourceOf(one))
         // On the very edge the sums of floats decide; neither answer would be wrong there.
         fc.pre(Math.abs(verdict.utilisation - 1) > 1e-9)
         seen[verdict.feasible ? 'feasible' : 'infeasible'] += 1
@@ -86,30 +85,12 @@ describe('feasibility against a simulated schedule', () => {
     expect(Math.min(seen.feasible, seen.infeasible)).toBeGreaterThan(100)
   })
 
-  test('each repair that is offered makes it feasible', () => {
-    let repaired = 0
-    fc.assert(
-      fc.property(world, (one) => {
-        const { repair } = feasibility(steadyLoad(sourceOf(one)), one.rules, one.slaMs)
-        if (repair === null) return
-        repaired += 1
-        const slaMs = parseDuration(/an SLA of (\S+?),/.exec(repair)![1]!)!
-        expect(feasibility(steadyLoad(sourceOf({ ...one, slaMs })), one.rules, slaMs).feasible).toBe(true)
-        const limit = Number(/a quota of (\d+) calls a day/.exec(repair)![1])
-        const rules = [{ ...one.rules[0]!, limit, perMs: DAY_MS }]
-        expect(feasibility(steadyLoad(sourceOf(one)), rules, one.slaMs).feasible).toBe(true)
-      }),
-      { numRuns: 500 },
-    )
-    expect(repaired).toBeGreaterThan(50)
-  })
-
   test('more quota, a longer SLA or larger batches never make anything worse', () => {
     fc.assert(
       fc.property(world, fc.integer({ min: 2, max: 5 }), (one, factor) => {
         const utilisation = (changed: Partial<World>): number => {
           const next = { ...one, ...changed }
-          return feasibility(steadyLoad(sourceOf(next)), next.rules, next.slaMs).utilisation
+          return feasibility(sourceOf(next)).utilisation
         }
         const before = utilisation({})
         expect(utilisation({ slaMs: one.slaMs * factor })).toBeLessThanOrEqual(before)
@@ -119,6 +100,168 @@ describe('feasibility against a simulated schedule', () => {
         )
       }),
     )
+  })
+})
+
+/** A source of any kind that cannot keep its SLA or can, with credits, shared quotas and limits in several windows. */
+const anySource = fc
+  .record({
+    kind: fc.constantFrom(
+      ['batch'] as const,
+      ['lookup'] as const,
+      ['feed', 'batch'] as const,
+      ['feed'] as const,
+      ['file'] as const,
+    ),
+    cohorts: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 }),
+    batchSize: fc.integer({ min: 1, max: 4 }),
+    maxSize: fc.integer({ min: 1, max: 8 }),
+    callsPerEntity: fc.integer({ min: 1, max: 3 }),
+    creditsPerCall: fc.constantFrom(1, 2, 3.5),
+    perEntity: fc.boolean(),
+    rowsPerDay: fc.integer({ min: 1, max: 400 }),
+    rules: fc.array(
+      fc.record({ limit: fc.integer({ min: 1, max: 12 }), perMs: fc.constantFrom(HOUR_MS, DAY_MS), credit: fc.boolean() }),
+      { minLength: 1, maxLength: 3 },
+    ),
+    slaMs: fc.integer({ min: 1, max: 400 }).map((hours) => hours * 37 * MINUTE_MS),
+    cadenceShare: fc.constantFrom(0.1, 0.5, 1),
+    othersPerDay: fc.constantFrom(0, 0, 0.7, 11),
+  })
+  .map((one): { readonly source: SteadySource; readonly othersPerDay: number } => {
+    // Others of the same quota are counted in calls, whose price is then not known.
+    const priced = one.perEntity && one.othersPerDay === 0 ? 'creditsPerEntity' : 'creditsPerCall'
+    const plain: SourceAdapter = fakeAdapter([...one.kind], { [priced]: () => one.creditsPerCall })
+    const adapter: SourceAdapter = {
+      ...plain,
+      ...(plain.batch === undefined ? {} : { batch: { ...plain.batch, maxSize: one.maxSize } }),
+      ...(plain.lookup === undefined ? {} : { lookup: { ...plain.lookup, callsPerEntity: one.callsPerEntity } }),
+    }
+    const rules = one.rules.map(
+      ({ limit, perMs, credit }): QuotaRule =>
+        credit
+          ? { quotaPartition: SOURCE, kind: 'counter', limit, perMs, resets: 'utc_day', unit: 'credit' }
+          : { quotaPartition: SOURCE, kind: 'slots', limit, perMs },
+    )
+    const policy = {
+      enabled: true,
+      cadenceMs: Math.ceil(one.slaMs * one.cadenceShare),
+      slaMs: one.slaMs,
+      windowMs: 3 * DAY_MS,
+      batchSize: one.batchSize,
+      rules,
+    }
+    const stats = one.cohorts.map((population, i) => partitionStats({ cohort: `c${i}`, population }))
+    const options = { feed_rows_per_day: one.rowsPerDay }
+    const source: SteadySource = { adapter, options, policy, stats, checkpoints: [], feedFact: null }
+    return { source, othersPerDay: one.othersPerDay }
+  })
+
+/** The source with the changes made, as an operator would make them in the configuration. */
+function repaired(source: SteadySource, changes: readonly RepairChange[]): SteadySource {
+  let policy = source.policy
+  for (const { what, from, to } of changes) {
+    const index = Number(/^quotas\[(\d+)\]\.limit$/.exec(what)?.[1] ?? -1)
+    if (index >= 0) {
+      expect(policy.rules[index]!.limit).toBe(from)
+      policy = { ...policy, rules: policy.rules.map((one, i) => (i === index ? { ...one, limit: to } : one)) }
+    } else {
+      const key = ({ sla: 'slaMs', cadence: 'cadenceMs', batch_size: 'batchSize' } as const)[what]!
+      expect(what === 'batch_size' ? Math.min(policy[key], source.adapter.batch!.maxSize) : policy[key]).toBe(from)
+      policy = { ...policy, [key]: to }
+    }
+  }
+  return { ...source, policy }
+}
+
+/** The step to which a number is given: smaller changes than one step less are not offered. */
+function stepOf({ unit, to }: RepairChange): number {
+  if (unit !== 'ms') return 1
+  // As it is written: 28h is exact to the hour.
+  return parseDuration(`1${/[a-z]+$/.exec(formatDuration(to))![0]}`)!
+}
+
+/** All ways to leave entities out, as the entities that stay in each cohort. */
+function* subsets(cohorts: readonly number[]): Generator<readonly number[]> {
+  const [first, ...rest] = cohorts
+  if (first === undefined) yield []
+  else for (let kept = 0; kept <= first; kept++) for (const others of subsets(rest)) yield [kept, ...others]
+}
+
+describe('repairs', () => {
+  test('each one alone is enough, and one step less of it is not', () => {
+    const seen = new Map<string, number>()
+    fc.assert(
+      fc.property(anySource, ({ source, othersPerDay }) => {
+        const { feasible, repairs, repair } = feasibility(source, othersPerDay)
+        const isFeasible = (changed: SteadySource): boolean => utilisationOf(changed, othersPerDay) <= 1
+        expect(isFeasible(source)).toBe(feasible)
+        if (feasible) expect([repairs, repair]).toEqual([[], null])
+        else expect(repairs.map(({ kind }) => kind)).toContain('quota')
+        for (const { kind, changes, text } of repairs) {
+          seen.set(kind, (seen.get(kind) ?? 0) + 1)
+          expect(repair).toContain(text)
+          if (kind === 'entities') continue
+          expect(isFeasible(repaired(source, changes)), text).toBe(true)
+          // What a longer cadence takes along is no condition of its own.
+          const needed = kind === 'cadence' ? changes.slice(0, 1) : changes
+          for (const [i, change] of needed.entries()) {
+            const less = Math.max(change.from, change.to - stepOf(change))
+            const others = needed.filter((_, at) => at !== i)
+            expect(isFeasible(repaired(source, [...others, { ...change, to: less }])), `${text}: ${less} is enough`).toBe(false)
+          }
+        }
+        for (const { kind, changes } of repairs as readonly Repair[]) {
+          // The configuration is refused when the cadence is longer than the SLA.
+          const { policy } = kind === 'entities' ? source : repaired(source, changes)
+          expect(policy.cadenceMs <= policy.slaMs).toBe(true)
+        }
+      }),
+      { numRuns: 3_000 },
+    )
+    for (const kind of ['batch_size', 'cadence', 'sla', 'entities', 'quota'])
+      expect(seen.get(kind) ?? 0, kind).toBeGreaterThan(20)
+  })
+
+  test('of the entities the most are kept that any choice could keep', () => {
+    let judged = 0
+    fc.assert(
+      fc.property(anySource, ({ source, othersPerDay }) => {
+        const { adapter } = source
+        fc.pre(adapter.file === undefined && (adapter.batch !== undefined || adapter.lookup !== undefined))
+        const { feasible, repairs } = feasibility(source, othersPerDay)
+        fc.pre(!feasible)
+        const offered = repairs.find(({ kind }) => kind === 'entities')?.changes[0]?.to ?? 0
+        const withoutFeed: SteadySource = { ...source, adapter: { ...adapter, feed: undefined } as unknown as SourceAdapter }
+        let best = 0
+        for (const kept of subsets(source.stats.map(({ population }) => population))) {
+          const stats = kept.map((population, i) => ({ ...source.stats[i]!, population }))
+          if (utilisationOf({ ...withoutFeed, stats }, othersPerDay) > 1) continue
+          // What others take of a shared quota stays even when nothing is asked here.
+          if (kept.every((count) => count === 0)) continue
+          best = Math.max(
+            best,
+            kept.reduce((sum, count) => sum + count, 0),
+          )
+        }
+        judged += 1
+        expect(offered).toBe(best)
+      }),
+      { numRuns: 400 },
+    )
+    expect(judged).toBeGreaterThan(50)
+  })
+
+  test('what cannot be helped by patience is not promised: the others take the whole quota', () => {
+    const source = sourceOf({
+      cohorts: [10],
+      batchSize: 1,
+      rules: [{ quotaPartition: SOURCE, kind: 'slots', limit: 5, perMs: DAY_MS }],
+      slaMs: DAY_MS,
+    })
+    const { repairs, repair } = feasibility(source, 5)
+    expect(repairs.map(({ kind }) => kind)).toEqual(['quota'])
+    expect(repair).toBe("needs a quota of 15 per 1d instead of 5 (the quota is shared: 5 of its calls a day are others')")
   })
 })
 

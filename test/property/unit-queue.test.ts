@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
+import { itemCursor, readItemCursor } from '../../ts/refresh/resume.ts'
 import { type Unit, UnitQueue } from '../../ts/refresh/unit-queue.ts'
 import type { WorkItem } from '../../ts/stores/store.ts'
 import { workItem } from '../support/builders.ts'
@@ -75,6 +76,62 @@ describe('UnitQueue', () => {
         }
       }),
       { numRuns: 400 },
+    )
+  })
+
+  test('killed anywhere and resumed from what was committed, no group is asked again but for what was in flight', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        plans,
+        fc.integer({ min: 1, max: 7 }),
+        fc.array(fc.nat(40), { maxLength: 6 }),
+        fc.infiniteStream(fc.nat(3)),
+        async (list, batchSize, kills, delays) => {
+          const asked = new Map<string, string[]>()
+          const settled = new Set<string>()
+          let cursor = itemCursor(false, 0)
+          let lost = 0
+          for (const unitsUntilKill of [...kills, Number.POSITIVE_INFINITY]) {
+            const left = itemsOf(list).filter((item) => !settled.has(keyOf(item)))
+            const waiting = readItemCursor(cursor)!.waiting
+            const queue = new UnitQueue(counted(left, { count: 0 }), fakeAdapter(['batch']), batchSize, context, null, waiting)
+            const inFlight: Unit[] = []
+            const finishOne = (): void => {
+              const unit = inFlight.splice(Number(delays.next().value) % inFlight.length, 1)[0]!
+              const isListed = ({ item }: Unit['targets'][number]): boolean =>
+                list[Number(keyOf(item).slice(4))]!.listedIn === unit.group
+              const absent = queue.handBack(unit.targets.filter((one) => !isListed(one)))
+              const done = [...unit.targets.filter(isListed), ...absent].map(({ item }) => item)
+              for (const item of done) settled.add(keyOf(item))
+              queue.settled(done.map((item) => item.entry.entity))
+              cursor = itemCursor(false, settled.size, queue.waiting)
+            }
+            for (let sent = 0; sent < unitsUntilKill; sent += 1) {
+              const unit = await queue.next()
+              if (unit === null) {
+                if (inFlight.length === 0) break
+                finishOne()
+                continue
+              }
+              for (const { item } of unit.targets) asked.set(keyOf(item), [...(asked.get(keyOf(item)) ?? []), unit.group])
+              inFlight.push(unit)
+              while (inFlight.length > Number(delays.next().value)) finishOne()
+            }
+            lost += inFlight.reduce((sum, unit) => sum + unit.targets.length, 0)
+          }
+          expect(readItemCursor(cursor)!.waiting).toEqual(new Map())
+          let repeats = 0
+          for (const [index, { groups, listedIn }] of list.entries()) {
+            const found = listedIn !== null && groups.includes(listedIn)
+            const wanted = found ? groups.slice(0, groups.indexOf(listedIn) + 1) : groups
+            const got = asked.get(`uei:${index}`)!
+            expect([...new Set(got)]).toEqual(wanted)
+            repeats += got.length - wanted.length
+          }
+          expect(repeats).toBe(lost)
+        },
+      ),
+      { numRuns: 300 },
     )
   })
 

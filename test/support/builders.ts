@@ -140,6 +140,7 @@ export function plannedPartition(parts: Partial<PlannedPartition> = {}): Planned
     stale: 0,
     calls: 0,
     provesSince: null,
+    entities: 0,
     resume: false,
     reason: 'due',
     ...parts,

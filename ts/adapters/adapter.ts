@@ -70,6 +70,13 @@ export type LookupCapability = {
    * null when `views`, all answers so far in order, suffice. Asked after each `ok`, `empty` and `not_found` answer; at most 20 times.
    */
   more?(views: readonly ResponseView[], target: Target, context: AdapterContext): RequestSpec | null
+  /**
+   * Whether the look-up can do without an answer to its next request, because another provider is asked then. Where that one fails (after
+   * the retries), is down, takes no more questions for now, or its data file cannot be used, `more` and `parse` are given `NO_ANSWER`
+   * (`shared/no-answer.ts`) in its place, and the partition goes on. A refused credential or request is nobody's failure but ours: it
+   * shows. `views`: all answers so far.
+   */
+  dispensable?(views: readonly ResponseView[], target: Target, context: AdapterContext): boolean
   /** Called for `ok`, `empty` and `not_found` answers. `earlier`: the answers before the last one, of look-ups that take several. */
   parse(view: ResponseView, target: Target, context: AdapterContext, earlier?: readonly ResponseView[]): Answer
 }
@@ -114,11 +121,30 @@ export type ResolveCapability = {
    */
   request(views: readonly ResponseView[], target: Target, context: AdapterContext): RequestSpec | null
   parse(views: readonly ResponseView[], target: Target, context: AdapterContext): Resolution
+  /**
+   * What comes to light by a key that a person decided (`target.providerKey`), where finding identities brings entities to light
+   * (companies -> patents). Without it nothing is asked about a decision. Questions as for `request`.
+   */
+  readonly ofDecided?: {
+    request(views: readonly ResponseView[], target: Target, context: AdapterContext): RequestSpec | null
+    discovered(views: readonly ResponseView[], target: Target, context: AdapterContext): readonly Discovered[]
+  }
+  /**
+   * Members of other sources' records on which its candidates depend, by source: paths as events write them, `[*]` for any element of
+   * a list. Records that it `reads`, and those by which an entity's own attributes are kept up to date (`sbir_gov`). A change of one of
+   * them makes the identity due; a first record does so at every source that it `reads`.
+   */
+  readonly dependsOn?: Readonly<Record<SourceId, readonly string[]>>
 }
 
 /** Many entities in one call. Pages of one batch are followed until `next` is null. */
 export type BatchCapability = {
   readonly maxSize: number
+  /**
+   * What a partition takes before any pass told, where a target may be in several groups: calls a batch, and on top calls a partition for
+   * what is left of its groups. For planning; default one call a batch.
+   */
+  readonly firstCalls?: { readonly perBatch: number; readonly perPartition: number }
   /**
    * Groups in which a target may be found, most likely first. A call never mixes groups; what a complete answer of one
    * group does not list is asked in its next group, and is `absent` when it was listed in none.
@@ -221,6 +247,16 @@ export type CredentialSpec = {
   readonly required: boolean
 }
 
+export type DataFile = {
+  /** Of the source, that names it. */
+  readonly option: string
+  readonly path: string
+  /** What an MMDB database must be about. */
+  readonly use: 'place' | 'network'
+  /** False when another provider is asked in its place. */
+  readonly needed: boolean
+}
+
 export type SourceAdapter = {
   readonly id: SourceId
   /** For people: `SAM.gov entity management v4`. */
@@ -248,10 +284,17 @@ export type SourceAdapter = {
   /** How identities are found. */
   readonly resolve?: ResolveCapability
   /**
+   * Answers say which of the provider's things is ours (`identity`), and may be wrong: below this confidence, or the one of the
+   * configuration (`identity.min_confidence`), the match is kept as a candidate, and its record is not taken for ours. 0: every one counts.
+   */
+  readonly identifies?: { readonly minConfidence: number }
+  /**
    * What is wrong with a provider key that a person gives, as far as its form says; null when it may be one. A key becomes part of
    * requests: one that could mean more there than itself (a path, an operator) is refused.
    */
   readonly providerKeyProblem?: (key: string) => string | null
+  /** The key in its one spelling where what a person wrote can only mean that one (a number without its zeros); else as it came. */
+  readonly readProviderKey?: (text: string) => string
   /** Set by the engine on the sources it derives from `resolve`: whose identities they find. */
   readonly resolvesFor?: SourceId
   /** Other sources whose current records of the same entity are handed in as `target.related`. */
@@ -263,8 +306,22 @@ export type SourceAdapter = {
   readonly file?: FileCapability
   /** Credits a call takes on average with these options, to plan by quotas that count credits; 1 unless said. */
   readonly creditsPerCall?: (options: JsonObject) => number
+  /** Where a call costs by how many entities it is about: the credits that each takes, at most. Outranks `creditsPerCall`. */
+  readonly creditsPerEntity?: (options: JsonObject) => number
   /** A harmless call for `sources check`. */
   readonly probe: (context: AdapterContext) => RequestSpec
+  /**
+   * Whether an answer of class `source_down` is the configuration's fault (a data file that is not there): nobody is down, waiting does not
+   * help, and the partition fails with the reason.
+   */
+  readonly ownFault?: (view: ResponseView, request: RequestSpec) => boolean
+  /** Files of the user that it reads with these options, so that they can be checked before anything is asked. */
+  readonly dataFiles?: (options: JsonObject) => readonly DataFile[]
+  /**
+   * With these options it goes on while nobody at `base_url` can be asked: there is another provider in this process. Then neither breaker
+   * nor quota hold back its work.
+   */
+  readonly worksAlone?: (options: JsonObject) => boolean
   /** What the probe is known to be answered when all is as usual, where that is not a success (an API that is switched off). */
   readonly probeAnswer?: ResponseClass
 

@@ -4,7 +4,16 @@ import type { JsonObject } from '../model/json.ts'
 import type { Classified, RequestSpec, ResponseView } from '../model/response.ts'
 import type { SourceAdapter } from './adapter.ts'
 import { asName, classifyLocal, foundBody, provenanceOf } from './ip/local.ts'
-import { addressProblem, chosen, type IpProvider, ipCohort, ipLookup, localRequest, textOption } from './ip/providers.ts'
+import {
+  addressProblem,
+  chosen,
+  type IpProvider,
+  ipCohort,
+  ipLookup,
+  localRequest,
+  mmdbRequest,
+  providerFacts,
+} from './ip/providers.ts'
 import { classifyRipestat, readRipestat, ripestatRequest } from './ip/ripestat.ts'
 import { listOf, textAt } from './shared/json.ts'
 
@@ -23,7 +32,7 @@ export const ASN_PROVIDERS: readonly IpProvider[] = [
   },
   {
     id: 'mmdb',
-    request: (ip, options) => localRequest('asn.mmdb', 'mmdb', ip, [['file', textOption(options, 'mmdb') ?? '']]),
+    request: (ip, options) => mmdbRequest('asn.mmdb', ip, options, 'network'),
     read: (view) => local(view, 'autonomous_system_number', 'autonomous_system_organization'),
   },
   { id: 'ripestat', request: ripestatRequest, read: readRipestat },
@@ -51,7 +60,7 @@ export const asn: SourceAdapter = {
         .string()
         .regex(/^(?:$|\/|[A-Za-z]:[\\/])/, { error: 'is no absolute path' })
         .default('')
-        .describe('Absolute path of an ASN database in MMDB format (GeoLite2-ASN, DB-IP, IPinfo), for the provider mmdb'),
+        .describe('Absolute path of an ASN database in MMDB format (GeoLite2-ASN, GeoIP2-ISP, DB-IP), for the provider mmdb'),
       ripestat_sourceapp: z
         .string()
         .regex(/^[\w.-]{1,60}$/)
@@ -69,6 +78,7 @@ export const asn: SourceAdapter = {
   // An address that has been announced for as long as there has been a web.
   probe: ({ options }) => chosen(ASN_PROVIDERS, options)[0]!.request('193.0.6.139', options),
   classify,
+  ...providerFacts(ASN_PROVIDERS, 'network'),
   // RIPEstat is asked about what the first provider does not know: one address in twenty of the sandbox's world.
   creditsPerCall: ({ providers }) => (listOf(providers)[0] === 'ripestat' ? 1 : 0.05),
 

@@ -1,10 +1,12 @@
 /** Clearbit company enrichment: legacy, for keys from before 2024. `docs/adapters/clearbit.md`. */
 import { z } from 'zod'
 import type { JsonValue } from '../model/json.ts'
+import type { Classified, ResponseView } from '../model/response.ts'
 import { classified, classifyByStatus, explanation } from './shared/classify.ts'
-import { createCommercialAdapter, type Field, itemOf, WHOLE_ITEM } from './shared/commercial.ts'
+import { classifyCommercial, createCommercialAdapter, type Field, itemOf, WHOLE_ITEM } from './shared/commercial.ts'
 import { countOf, memberAt, textAt } from './shared/json.ts'
 import { MalformedAnswer } from './shared/malformed.ts'
+import { clipText } from './shared/text.ts'
 
 /** The early flat layout and today's nested one name some things differently; whichever is there counts. */
 const firstOf =
@@ -48,24 +50,12 @@ export const clearbit = createCommercialAdapter({
     },
   },
   classify(view) {
-    const type = textAt(view.json, 'error', 'type')
-    // An error body on a success status: the look-up is queued.
-    if (view.status === 202 || type === 'queued') return classified('ok', 'the look-up is queued')
-    if (view.status === 404) {
-      return type === 'unknown_record' || type === null
-        ? classified(type === null ? 'invalid_request' : 'not_found', explanation(view))
-        : classified('not_found', explanation(view))
-    }
-    if (view.status >= 200 && view.status < 300) {
-      const verdict = classifyByStatus(view)
-      return verdict.class === 'ok' && memberAt(view.json, 'id') === undefined
-        ? classified('malformed', 'the answer is no company')
-        : verdict
-    }
-    if (view.status === 401) {
-      return classified('auth', `${explanation(view)}: only keys from before 2024 work; Clearbit is closed to new users`)
-    }
-    return null
+    const verdict = classifyClearbit(view)
+    const warning = view.headers['x-api-warn']?.trim() ?? ''
+    if (warning === '') return verdict
+    // The layout that the account is pinned to is going away: `api_version` sets another.
+    const base = verdict ?? classifyCommercial(view)
+    return { ...base, reason: `${base.reason}; Clearbit warns: ${clipText(warning, 200)}` }
   },
   idPath: 'id',
   domainPath: 'domain',
@@ -114,4 +104,26 @@ export const clearbit = createCommercialAdapter({
 function firstAmount(item: JsonValue | undefined): JsonValue {
   const value = memberAt(item, 'metrics', 'raised') ?? memberAt(item, 'raised')
   return typeof value === 'number' && Number.isFinite(value) ? String(Math.trunc(value)) : null
+}
+
+/** Clearbit's own peculiarities; null: as usual. */
+function classifyClearbit(view: ResponseView): Classified | null {
+  const type = textAt(view.json, 'error', 'type')
+  // An error body on a success status: the look-up is queued.
+  if (view.status === 202 || type === 'queued') return classified('ok', 'the look-up is queued')
+  if (view.status === 404) {
+    return type === 'unknown_record' || type === null
+      ? classified(type === null ? 'invalid_request' : 'not_found', explanation(view))
+      : classified('not_found', explanation(view))
+  }
+  if (view.status >= 200 && view.status < 300) {
+    const verdict = classifyByStatus(view)
+    return verdict.class === 'ok' && memberAt(view.json, 'id') === undefined
+      ? classified('malformed', 'the answer is no company')
+      : verdict
+  }
+  if (view.status === 401) {
+    return classified('auth', `${explanation(view)}: only keys from before 2024 work; Clearbit is closed to new users`)
+  }
+  return null
 }

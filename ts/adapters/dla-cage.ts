@@ -1,6 +1,7 @@
 /** DLA CAGE codes from the monthly PUB LOG file: there is no API. `docs/adapters/dla_cage.md`. */
 import { z } from 'zod'
 import type { SourceAdapter } from './adapter.ts'
+import { cageCode } from './dla-cage/cage-code.ts'
 import { classifyCage } from './dla-cage/classify.ts'
 import { cageFile, pageRequest } from './dla-cage/file.ts'
 import { cageIdentity } from './dla-cage/identity.ts'
@@ -21,6 +22,8 @@ export const dlaCage: SourceAdapter = {
   }),
 
   cohort: { numbered: true, name: () => 'cage_batch', date: () => null },
+  readProviderKey: (text) => cageCode(text) ?? text,
+  providerKeyProblem: (key) => (cageCode(key) === key ? null : 'a CAGE code is five digits and letters, without I and O: 1ABC2'),
   unresolvable: () => null,
   identityRequired: true,
   resolve: cageIdentity,

@@ -1,6 +1,7 @@
 /** SEC EDGAR: what companies file, who they are there, and the figures of those who report them. `docs/adapters/edgar.md`. */
 import { z } from 'zod'
 import type { SourceAdapter } from './adapter.ts'
+import { paddedCik } from './edgar/cik.ts'
 import { classifyEdgar } from './edgar/classify.ts'
 import { feed } from './edgar/daily-index.ts'
 import { resolve } from './edgar/filers.ts'
@@ -36,6 +37,9 @@ export const edgar: SourceAdapter = {
   }),
 
   cohort: { numbered: true, name: () => 'cik_batch', date: () => null },
+  // It is a part of the path.
+  readProviderKey: (text) => paddedCik(text.trim().replace(/^CIK\s*/i, '')) ?? text,
+  providerKeyProblem: (key) => (paddedCik(key) === key ? null : 'a key of EDGAR is a CIK with its zeros, ten digits: 0000320193'),
   unresolvable: () => null,
   identityRequired: true,
   resolve,

@@ -5,7 +5,16 @@ import type { Classified, RequestSpec, ResponseView } from '../model/response.ts
 import type { SourceAdapter } from './adapter.ts'
 import { classifyLocal, foundBody, provenanceOf } from './ip/local.ts'
 import { classifyMaxmind, maxmindRequest, placeOf } from './ip/maxmind.ts'
-import { addressProblem, chosen, type IpProvider, ipCohort, ipLookup, localRequest, textOption } from './ip/providers.ts'
+import {
+  addressProblem,
+  chosen,
+  type IpProvider,
+  ipCohort,
+  ipLookup,
+  localRequest,
+  mmdbRequest,
+  providerFacts,
+} from './ip/providers.ts'
 import { listOf, textAt } from './shared/json.ts'
 
 /** A country is all that the embedded data know. */
@@ -33,7 +42,7 @@ export const GEOIP_PROVIDERS: readonly IpProvider[] = [
   },
   {
     id: 'mmdb',
-    request: (ip, options) => localRequest('geoip.mmdb', 'mmdb', ip, [['file', textOption(options, 'mmdb') ?? '']]),
+    request: (ip, options) => mmdbRequest('geoip.mmdb', ip, options, 'place'),
     read(view) {
       const body = foundBody(view)
       const facts = body === null ? null : placeOf(body)
@@ -91,6 +100,7 @@ export const geoip: SourceAdapter = {
   lookup: ipLookup(GEOIP_PROVIDERS, 'no provider knows where the address is'),
   probe: ({ options }) => chosen(GEOIP_PROVIDERS, options)[0]!.request('193.0.6.139', options),
   classify,
+  ...providerFacts(GEOIP_PROVIDERS, 'place'),
   // MaxMind's web service is asked first, or about what the others do not know, or not at all.
   creditsPerCall: ({ providers }) => (listOf(providers)[0] === 'maxmind' ? 1 : listOf(providers).includes('maxmind') ? 0.05 : 0),
 

@@ -4,7 +4,7 @@ import type { Entity } from '../model/entity.ts'
 import { DAY_MS, parseUtcDate } from '../model/time.ts'
 import type { SourceAdapter } from './adapter.ts'
 import { classifyNih } from './nih/classify.ts'
-import { coreProblem } from './nih/project-number.ts'
+import { coreNumber, coreProblem } from './nih/project-number.ts'
 import { batch, feed, lookup, searchRequest } from './nih/projects.ts'
 import { attributeText, awardDate, awardYearCohort } from './shared/entity.ts'
 
@@ -35,6 +35,9 @@ export const nih: SourceAdapter = {
   options: z.strictObject({}),
 
   cohort: { numbered: false, name: cohortName, date: awardDate },
+  readProviderKey: (text) => coreNumber(text) ?? text,
+  providerKeyProblem: (key) =>
+    coreNumber(key) === key ? null : 'a key of NIH is a project number without type, year and suffix: R43AI123456',
   unresolvable: coreProblem,
 
   lookup,

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { SourceAdapter } from './adapter.ts'
 import { classifyOpenalex } from './openalex/classify.ts'
+import { readAuthorKey } from './openalex/ids.ts'
 import { authorRequest, DEFAULT_RECENT_WORKS, lookup } from './openalex/lookup.ts'
 import { resolve } from './openalex/resolve.ts'
 import { attributeText } from './shared/entity.ts'
@@ -28,6 +29,8 @@ export const openalex: SourceAdapter = {
   }),
 
   cohort: { numbered: true, name: () => 'orcid_batch', date: () => null },
+  providerKeyProblem: (key) =>
+    readAuthorKey(key)?.id === key ? null : 'a key of OpenAlex is an ORCID iD (0000-0002-1825-0097) or an author (A5023888391)',
   unresolvable: (entity) => (attributeText(entity, 'name') === null ? 'no name' : null),
   identityRequired: true,
   resolve,

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { SourceAdapter } from './adapter.ts'
 import { classifyOpencorporates, LABELS } from './opencorporates/classify.ts'
+import { companyKeyProblem, companyKeyText, readCompanyKey } from './opencorporates/ids.ts'
 import { DEFAULT_MAX_PAGES, lookup } from './opencorporates/lookup.ts'
 import { resolve } from './opencorporates/search.ts'
 import { attributeText } from './shared/entity.ts'
@@ -32,6 +33,11 @@ export const opencorporates: SourceAdapter = {
     name: (entity) => `jurisdiction_${usStateCode(attributeText(entity, 'state') ?? '') ?? 'unknown'}`,
     date: () => null,
   },
+  readProviderKey: (text) => {
+    const key = readCompanyKey(text)
+    return key === null ? text : companyKeyText(key)
+  },
+  providerKeyProblem: companyKeyProblem,
   unresolvable: () => null,
   identityRequired: true,
   resolve,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { SourceAdapter } from './adapter.ts'
 import { classifyOrcid } from './orcid/classify.ts'
 import { feed } from './orcid/feed.ts'
+import { readOrcid } from './orcid/ids.ts'
 import { DEFAULT_MAX_WORKS, lookup } from './orcid/lookup.ts'
 import { orcidSearchRequest, resolve } from './orcid/search.ts'
 import { attributeText } from './shared/entity.ts'
@@ -29,6 +30,7 @@ export const orcid: SourceAdapter = {
   }),
 
   cohort: { numbered: true, name: () => 'orcid_batch', date: () => null },
+  providerKeyProblem: (key) => (readOrcid(key) === key ? null : 'a key of ORCID is an iD with its checksum: 0000-0002-1825-0097'),
   unresolvable: (entity) => (attributeText(entity, 'name') === null ? 'no name' : null),
   identityRequired: true,
   resolve,

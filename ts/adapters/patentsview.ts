@@ -156,7 +156,7 @@ function grantedOn(entity: Entity): string | null {
 
 export const patentsview: SourceAdapter = {
   id: 'patentsview',
-  title: 'PatentsView PatentSearch (switched off)',
+  title: 'PatentsView PatentSearch (switched off on 2026-03-20; patents are at uspto_odp)',
   docs: 'https://data.uspto.gov/support/transition-guide/patentsview',
   entityKinds: ['patent'],
   normalizerVersion: 1,
@@ -168,6 +168,8 @@ export const patentsview: SourceAdapter = {
     name: (entity) => `grant_month_${/^(\d{4}-\d{2})-\d{2}$/.exec(grantedOn(entity) ?? '')?.[1] ?? 'unknown'}`,
     date: (entity) => parseUtcDate(grantedOn(entity) ?? ''),
   },
+  providerKeyProblem: (key) =>
+    patentNumber(key) === key ? null : 'a key of PatentsView is a patent number without country, commas and kind: 11646472',
   unresolvable: (entity) => (patentNumber(attributeText(entity, 'patent_number')) === null ? 'no patent number' : null),
 
   batch: {

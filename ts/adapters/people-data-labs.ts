@@ -38,10 +38,16 @@ export const peopleDataLabs: SourceAdapter = {
   }),
 
   cohort: { numbered: true, name: () => 'domain_batch', date: () => null },
+  readProviderKey: (text) => text.trim(),
+  // It is opaque: letters, digits, `_` and `-`, up to 64 of them.
+  providerKeyProblem: (key) => (/^[A-Za-z0-9_-]{4,64}$/.test(key) ? null : 'a key of People Data Labs is a pdl_id'),
+  identifies: { minConfidence: 0.75 },
   unresolvable: problemOf,
 
   lookup,
   batch,
+  // Only matches are billed, but nobody knows before which will match: each is counted before the call as if it did.
+  creditsPerEntity: () => 1,
   // Without anything to match by it is refused, which costs nothing and shows that the key is known.
   probe: () => ({ method: 'GET', path: '/company/enrich', credits: 0, label: 'company.probe' }),
   probeAnswer: 'invalid_request',

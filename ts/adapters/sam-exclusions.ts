@@ -4,7 +4,7 @@ import type { SourceAdapter } from './adapter.ts'
 import { batch, exclusionsRequest, lookup } from './sam-exclusions/by-uei.ts'
 import { feed } from './sam-exclusions/feed.ts'
 import { classifySam } from './sam-gov/classify.ts'
-import { ueiProblem } from './sam-gov/entities.ts'
+import { ueiKeyProblem, ueiProblem } from './sam-gov/entities.ts'
 import { attributeText } from './shared/entity.ts'
 
 export const samExclusions: SourceAdapter = {
@@ -17,6 +17,9 @@ export const samExclusions: SourceAdapter = {
   options: z.strictObject({}),
 
   cohort: { numbered: true, name: () => 'uei_batch', date: () => null },
+  readProviderKey: (text) => text.trim().toUpperCase(),
+  providerKeyProblem: ueiKeyProblem,
+  identifies: { minConfidence: 0 },
   unresolvable: (entity) => ueiProblem(attributeText(entity, 'uei')),
 
   lookup,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { SourceAdapter } from './adapter.ts'
 import { batch, lookup } from './sam-gov/by-uei.ts'
 import { classifySam } from './sam-gov/classify.ts'
-import { entitiesRequest, ueiProblem } from './sam-gov/entities.ts'
+import { entitiesRequest, ueiKeyProblem, ueiProblem } from './sam-gov/entities.ts'
 import { feed } from './sam-gov/feed.ts'
 import { attributeText } from './shared/entity.ts'
 
@@ -36,11 +36,12 @@ export const samGov: SourceAdapter = {
   // The UEI, and the indicators of its further registrations.
   providerKeyProblem: (key) => {
     const [uei, ...indicators] = key.split('+')
-    if (ueiProblem(uei ?? null) !== null) return 'a key of SAM.gov is a UEI: 12 letters and digits'
-    return indicators.every((indicator) => /^[A-Za-z0-9]{1,10}$/.test(indicator))
+    if (ueiKeyProblem(uei ?? '') !== null) return 'a key of SAM.gov is a UEI: 12 letters and digits'
+    return indicators.length <= 100 && indicators.every((indicator) => /^[A-Za-z0-9]{1,10}$/.test(indicator))
       ? null
       : 'after the UEI come EFT indicators, each with a +'
   },
+  identifies: { minConfidence: 0 },
   unresolvable: (entity) => ueiProblem(attributeText(entity, 'uei')),
 
   lookup,
@@ -57,14 +58,4 @@ export const samGov: SourceAdapter = {
     '$.registrations[*].sbaBusinessTypes': ['sbaBusinessTypeCode'],
   },
   unordered: [],
-
-  // The code of the main registration is what ties a company to its row in the PUB LOG file.
-  followUps: [
-    {
-      on: ['changed'],
-      paths: ['$.registrations[entityEFTIndicator=].cageCode'],
-      source: 'dla_cage_identity',
-      reason: 'its CAGE code changed at SAM.gov',
-    },
-  ],
 }

@@ -30,9 +30,10 @@ export const usaspending: SourceAdapter = {
 
   cohort: { numbered: false, name: awardYearCohort, date: awardDate },
   providerKeyProblem: (key) =>
-    /^(CONT_AWD|CONT_IDV|ASST_NON|ASST_AGG)_[^/\\?#%\t\r\n]{1,200}$/.test(key)
+    /^(?:CONT_AWD|CONT_IDV|ASST_NON|ASST_AGG)_[A-Za-z0-9 ._()+&*,:;@'~-]{1,200}$/.test(key)
       ? null
       : 'a key of USAspending is a generated id: CONT_AWD_…, CONT_IDV_…, ASST_NON_… or ASST_AGG_…',
+  identifies: { minConfidence: 0 },
   unresolvable: (entity) => awardNumberProblem(attributeText(entity, 'contract')),
 
   lookup,

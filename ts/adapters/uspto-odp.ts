@@ -4,7 +4,7 @@ import type { Entity } from '../model/entity.ts'
 import { parseUtcDate } from '../model/time.ts'
 import type { SourceAdapter } from './adapter.ts'
 import { attributeText } from './shared/entity.ts'
-import { applicants } from './uspto/applicants.ts'
+import { applicants, readApplicantKey } from './uspto/applicants.ts'
 import { batch, feed } from './uspto/applications.ts'
 import { classifyUspto } from './uspto/classify.ts'
 import { applicationNumber, searchRequest } from './uspto/search.ts'
@@ -31,6 +31,12 @@ export const usptoOdp: SourceAdapter = {
     date: (entity) =>
       parseUtcDate(attributeText(entity, 'grant_date') ?? '') ?? parseUtcDate(attributeText(entity, 'filing_date') ?? ''),
   },
+  // A patent's is its application; a company's the name under which it applies, as `<name>` or `<name>|<state>`.
+  readProviderKey: (text) => applicationNumber(text) ?? text.trim(),
+  providerKeyProblem: (key) =>
+    applicationNumber(key) === key || readApplicantKey(key) !== null
+      ? null
+      : 'a key of the USPTO is an application number (17248024), of a company an applicant: ACME ROBOTICS|MA',
   unresolvable: (entity) =>
     applicationNumber(attributeText(entity, 'application_number')) === null ? 'no application number' : null,
   resolve: applicants,

@@ -3,7 +3,6 @@ import { EngineError } from '../model/errors.ts'
 import { commands } from './commands/index.ts'
 import { type CliWorld, openContext } from './context.ts'
 import { errorDocument, errorText, exitCodeOf } from './errors.ts'
-import { plainText } from './format.ts'
 import { createOutput } from './output.ts'
 import { parseArguments } from './parse.ts'
 import { ReportedError } from './stream-document.ts'
@@ -33,7 +32,7 @@ async function dispatch(argv: readonly string[], world: CliWorld): Promise<numbe
     await out.flush()
     return 0
   }
-  const { context, close } = openContext(world, parsed.globals, plainText(argv.join(' ')))
+  const { context, close } = openContext(world, parsed.globals, argv)
   let code: number
   try {
     code = (await parsed.command.handler(context, parsed.args)) ?? 0
@@ -47,7 +46,8 @@ async function dispatch(argv: readonly string[], world: CliWorld): Promise<numbe
 }
 
 function createColumns(world: CliWorld): number {
-  return Math.min(world.stdout.columns ?? 100, 120)
+  const told = Number(world.variables['COLUMNS'])
+  return Math.min(world.stdout.columns ?? (Number.isInteger(told) && told > 0 ? told : 100), 120)
 }
 
 async function report(error: unknown, world: CliWorld, json: boolean): Promise<void> {

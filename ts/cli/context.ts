@@ -8,6 +8,7 @@ import type { Clock, Logger, LogLevel } from '../runtime/ports.ts'
 import type { Scrubber } from '../runtime/scrub.ts'
 import { Secret } from '../runtime/secrets.ts'
 import type { EngineHandle, OpenEngine } from './engine.ts'
+import { plainText } from './format.ts'
 import type { GlobalArgs } from './globals.ts'
 import { createOutput, type Output } from './output.ts'
 import { createProgress, NO_PROGRESS, type Progress } from './progress.ts'
@@ -57,12 +58,17 @@ export type CliContext = {
 
 export type OpenContext = { readonly context: CliContext; close(): Promise<void> }
 
-/** A credential given with `--set` is known to no scrubber when the configuration is not loaded yet; it ends in no state or log. */
-export function withoutCredentials(commandLine: string): string {
-  return commandLine.replace(/(\.loopback_value=)(?:"[^"]*"|'[^']*'|[^\s'"]+)/gi, '$1[redacted]')
+/**
+ * What was called, as it is logged and kept with the run. A credential given with `--set` (by its own path, or within a map)
+ * is known to no scrubber when the configuration is not loaded yet; it ends in no state or log.
+ */
+export function commandLineOf(argv: readonly string[]): string {
+  return argv
+    .map((word) => (/loopback_value/i.test(word) ? word.replace(/^((?:--set=)?[^=]*=).*$/s, '$1[redacted]') : word))
+    .join(' ')
 }
 
-export function openContext(world: CliWorld, globals: GlobalArgs, commandLine: string): OpenContext {
+export function openContext(world: CliWorld, globals: GlobalArgs, argv: readonly string[]): OpenContext {
   const out = createOutput(world.stdout)
   const err = createOutput(world.stderr)
   let loaded: Promise<LoadedConfig> | null = null
@@ -75,6 +81,7 @@ export function openContext(world: CliWorld, globals: GlobalArgs, commandLine: s
     variables: world.variables,
     settings: globals.settings,
     statePath: globals.state === undefined ? undefined : resolve(world.cwd, globals.state),
+    warehousePath: globals.warehouse === undefined ? undefined : resolve(world.cwd, globals.warehouse),
     adapters: await world.adapters(),
   })
   const config = (): Promise<LoadedConfig> => {
@@ -104,7 +111,7 @@ export function openContext(world: CliWorld, globals: GlobalArgs, commandLine: s
   const context: CliContext = {
     world,
     get commandLine() {
-      return world.scrubber.scrub(withoutCredentials(commandLine))
+      return world.scrubber.scrub(plainText(commandLineOf(argv)))
     },
     json: globals.json,
     out,

@@ -45,6 +45,7 @@ export function planDocument(plan: Plan): Document<typeof shapes.planShape> {
       feasible: source.feasibility.feasible,
       utilisation: source.feasibility.utilisation,
       repair: source.feasibility.repair,
+      repairs: source.feasibility.repairs.map(({ kind, changes, text }) => ({ kind, text, changes: [...changes] })),
       held_back: source.heldBack,
     })),
     partitions: plan.partitions.map((planned) => ({
@@ -55,6 +56,7 @@ export function planDocument(plan: Plan): Document<typeof shapes.planShape> {
       window: windowDocument(planned.window),
       due: planned.due,
       stale: planned.stale,
+      entities: planned.entities,
       calls: planned.calls,
       resume: planned.resume,
       reason: planned.reason,
@@ -98,6 +100,11 @@ export function runReportDocument(report: RunReport, exitCode: number): Document
     })),
     held_back: report.heldBack.map((held) => ({ ...held })),
   }
+}
+
+/** What `refresh` prints. `plan`: of a dry run, what it would do; else null. */
+export function refreshDocument(report: RunReport, exitCode: number, plan: Plan | null): Document<typeof shapes.refreshShape> {
+  return { ...runReportDocument(report, exitCode), plan: plan === null ? null : planDocument(plan) }
 }
 
 export function storedRunDocument(

@@ -25,6 +25,12 @@ export function instant(at: EpochMs | null): string {
   return at === null ? '-' : `${toIso(at).slice(0, 16).replace('T', ' ')}Z`
 }
 
+/** When a wait ends: `12:00:05Z`, with the day when it is not today's. */
+export function untilText(at: EpochMs, now: EpochMs): string {
+  const [day, time] = toIso(at).slice(0, 19).split('T') as [string, string]
+  return toIso(now).startsWith(day) ? `${time}Z` : `${day} ${time}Z`
+}
+
 /** `1d 4h`, `3m 20s`, `850ms`: two units at most. */
 export function duration(span: DurationMs | null): string {
   if (span === null) return '-'

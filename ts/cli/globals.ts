@@ -6,7 +6,11 @@ export const GLOBAL_OPTIONS = {
   json: flag('Print one JSON document on stdout and nothing else there; shapes: docs/json-output.md'),
   'config-dir': text('Directory of base.yaml and the environments; default: config beside this program', 'DIR'),
   env: text('Which file to lay over base.yaml; default: ENRICHMENT_ENV, else dev', 'NAME'),
-  state: text('State file to use instead of state.path', 'FILE'),
+  state: text(
+    'State file to use instead of state.path; its warehouse is then beside it, in FILE without its ending + -warehouse',
+    'FILE',
+  ),
+  warehouse: text('Directory of the warehouse to use instead of warehouse.path', 'DIR'),
   set: list(
     'Lay one value over the configuration, e.g. --set run.max_calls=500',
     'PATH=VALUE',
@@ -23,6 +27,7 @@ export type GlobalArgs = {
   readonly configDir: string | undefined
   readonly environment: string | undefined
   readonly state: string | undefined
+  readonly warehouse: string | undefined
   readonly settings: readonly string[]
   readonly verbose: boolean
   readonly quiet: boolean

@@ -34,7 +34,10 @@ export function overviewText(commands: readonly Command[], columns: number): str
     wrap("Keeps records fresh from many external sources, under each source's quota and SLA, and tells what changed.", columns),
     `Commands:\n${definitions(entries, columns)}`,
     `Options of every command:\n${optionList(GLOBAL_OPTIONS, columns)}`,
-    'Exit codes: 0 done · 1 some of it failed · 2 usage · 75 try later · 78 configuration or credentials · 130 interrupted, state saved',
+    wrap(
+      'Exit codes: 0 done · 1 some of it failed · 2 usage · 75 try later · 78 configuration or credentials · 130 interrupted, state saved',
+      columns,
+    ),
     `More: ${PROGRAM} <command> --help\n`,
   ].join('\n\n')
 }
@@ -48,11 +51,13 @@ function optionList(options: Options, columns: number): string {
 
 function definitions(entries: readonly (readonly [string, string])[], columns: number): string {
   const width = Math.min(30, Math.max(...entries.map(([term]) => term.length)))
-  const indent = ' '.repeat(width + 4)
+  // Beside the terms there must be room for a few words; on a narrow terminal they go below.
+  const isNarrow = columns < width + 40
+  const indent = ' '.repeat(isNarrow ? 6 : width + 4)
   return entries
     .map(([term, description]) => {
       const body = wrap(description, columns - indent.length).replaceAll('\n', `\n${indent}`)
-      return term.length > width ? `  ${term}\n${indent}${body}` : `  ${term.padEnd(width)}  ${body}`
+      return isNarrow || term.length > width ? `  ${term}\n${indent}${body}` : `  ${term.padEnd(width)}  ${body}`
     })
     .join('\n')
 }

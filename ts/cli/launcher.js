@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { keepHeapSmall } from '../runtime/heap.js'
 
 const NEEDED_MAJOR = 24
 const EXIT_CONFIGURATION = 78
@@ -23,6 +24,7 @@ export async function launch(argv) {
 }
 
 async function runHere(argv) {
+  keepHeapSmall()
   let main
   try {
     ;({ main } = await import('./main.ts'))

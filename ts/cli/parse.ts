@@ -25,7 +25,7 @@ export function parseArguments(argv: readonly string[], commands: readonly Comma
   if (words.includes('--help') || words.includes('-h')) return { kind: 'print', text: helpFor(words, commands, columns) }
 
   const { command, raw } = splitArguments(argv, commands)
-  const problems: string[] = []
+  const problems: string[] = flagsWithValues(words, command)
   const args: Record<string, unknown> = {}
   for (const [name, spec] of Object.entries(command.positionals)) {
     args[name] = check(spec.schema, raw[name], spec.placeholder, problems)
@@ -55,6 +55,16 @@ function innermost(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIss
   return issues.flatMap((issue) => (issue.code === 'invalid_union' ? innermost(issue.errors.at(-1) ?? []) : [issue]))
 }
 
+/** `--dry-run=yes` must not be a run: what is present or not takes no value, and a value it does not know would be "no". */
+function flagsWithValues(words: readonly string[], command: Command): string[] {
+  const options: Options = { ...GLOBAL_OPTIONS, ...command.options }
+  return words.flatMap((word) => {
+    const [, name = '', value = ''] = /^--([^=]+)=(.*)$/s.exec(word) ?? []
+    if (options[name]?.kind !== 'flag' || value === 'true' || value === 'false') return []
+    return [`--${name} takes no value: write --${name}, or leave it out`]
+  })
+}
+
 function readGlobals(raw: Raw, problems: string[]): GlobalArgs {
   const read = <K extends keyof typeof GLOBAL_OPTIONS>(name: K) =>
     check(GLOBAL_OPTIONS[name].schema as z.ZodType, raw[name], `--${name}`, problems) as z.output<
@@ -66,6 +76,7 @@ function readGlobals(raw: Raw, problems: string[]): GlobalArgs {
     configDir: read('config-dir'),
     environment: read('env'),
     state: read('state'),
+    warehouse: read('warehouse'),
     settings: read('set') ?? [],
     verbose: read('verbose'),
     quiet: read('quiet'),
@@ -157,9 +168,17 @@ function yargsOption(spec: OptionSpec): { type: 'string' | 'boolean'; requiresAr
 
 // ---------------------------------------------------------------- help and usage errors
 
-/** The command or group that the words name; words before it may be values of global options. */
+/** Options that take the word after them as their value, whichever command they are of. */
+function takesNextWord(word: string, commands: readonly Command[]): boolean {
+  const name = /^--([^=]+)$/.exec(word)?.[1]
+  if (name === undefined) return false
+  const specs = [GLOBAL_OPTIONS as Options, ...commands.map((command) => command.options)].map((options) => options[name])
+  return specs.some((spec) => spec?.kind === 'text' || spec?.kind === 'list')
+}
+
+/** The command or group that the words name. The value of an option (`--env sandbox`) names none. */
 function findNamed(words: readonly string[], commands: readonly Command[]): readonly Command[] {
-  const plain = words.filter((word) => !word.startsWith('-'))
+  const plain = words.filter((word, at) => !word.startsWith('-') && !takesNextWord(words[at - 1] ?? '', commands))
   const groups = byFirstWord(commands)
   const head = plain.findIndex((word) => groups.has(word))
   if (head < 0) return []

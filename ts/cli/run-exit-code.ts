@@ -11,12 +11,12 @@ export function runExitCode(report: RunReport): number {
   if (report.dryRun) return 0
   if (report.interrupted) return EXIT_CODES.interrupted
   const failed = report.partitions.filter((part) => part.status === 'failed')
-  if (failed.length > 0) return failed.every(lacksCredentials) ? EXIT_CODES.configuration : EXIT_CODES.failed
+  if (failed.length > 0) return failed.every(needsPerson) ? EXIT_CODES.configuration : EXIT_CODES.failed
   const waits = report.heldBack.length > 0 || report.partitions.some((part) => part.status !== 'done')
   return waits ? EXIT_CODES.try_later : 0
 }
 
-/** A partition that failed for its credentials (none set, unusable, refused) needs a person, not another try. */
-function lacksCredentials({ code }: PartitionReport): boolean {
-  return code === 'credentials'
+/** A partition that failed for its credentials (none set, unusable, refused) or its configuration needs a person, not another try. */
+function needsPerson({ code }: PartitionReport): boolean {
+  return code === 'credentials' || code === 'configuration'
 }

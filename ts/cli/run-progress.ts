@@ -2,7 +2,7 @@
 import type { PartitionKey } from '../model/keys.ts'
 import type { RunEvent } from '../refresh/run-events.ts'
 import type { CliContext } from './context.ts'
-import { duration, instant } from './format.ts'
+import { duration, untilText } from './format.ts'
 
 export function runProgress(
   context: CliContext,
@@ -40,7 +40,8 @@ export function runProgress(
           note = event.partition
           break
         case 'waiting':
-          note = `${event.source} waits for ${event.why}${event.until === null ? '' : ` until ${instant(event.until)} (${duration(event.until - now())})`}`
+          // The moment comes first: what does not fit in the line is cut off.
+          note = `${event.source} waits${event.until === null ? '' : ` until ${untilText(event.until, now())} (${duration(event.until - now())})`} for ${event.why}`
           break
         case 'checkpoint_mismatch':
           context.note(`${event.partition}: ${event.message}`)

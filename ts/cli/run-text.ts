@@ -37,10 +37,8 @@ const MOST_ROWS = 20
 export function runText(report: RunReport, { tableWidth, bold }: Pick<CliContext, 'tableWidth' | 'bold'>): string {
   const done = report.partitions.filter((part) => part.status === 'done')
   const open = report.partitions.filter((part) => part.status !== 'done')
-  const parts = [
-    `${report.dryRun ? 'dry run' : 'run'} ${report.runId}, ${instant(report.startedAt)}, ${duration(report.finishedAt - report.startedAt)}\n`,
-  ]
-  if (report.sources.length > 0 && !report.dryRun) parts.push(formatTable(report.sources, SOURCES, tableWidth, bold))
+  const parts = [`run ${report.runId}, ${instant(report.startedAt)}, ${duration(report.finishedAt - report.startedAt)}\n`]
+  if (report.sources.length > 0) parts.push(formatTable(report.sources, SOURCES, tableWidth, bold))
   if (open.length > 0) {
     parts.push(`\n${formatTable(open.slice(0, MOST_ROWS), PARTITIONS, tableWidth, bold)}`)
     if (open.length > MOST_ROWS) parts.push(`… and ${plural(open.length - MOST_ROWS, 'partition')} more (--json shows all)\n`)
@@ -49,7 +47,8 @@ export function runText(report: RunReport, { tableWidth, bold }: Pick<CliContext
   for (const part of repaired.slice(0, MOST_ROWS)) {
     parts.push(`${part.partition}: checkpoint repaired before the first call: ${part.reconciled}\n`)
   }
-  for (const { source, due, why } of report.heldBack) parts.push(`${source} was not asked, ${number(due)} due there: ${why}\n`)
+  for (const { source, due, why } of report.heldBack)
+    parts.push(`${source} was not asked${due === 0 ? '' : `, ${number(due)} due there`}: ${why}\n`)
   parts.push(`\n${summary(report, done.length, open.length)}\n`)
   return parts.join('')
 }
@@ -57,7 +56,6 @@ export function runText(report: RunReport, { tableWidth, bold }: Pick<CliContext
 function summary(report: RunReport, done: number, open: number): string {
   if (report.partitions.length === 0)
     return report.heldBack.length === 0 ? 'Nothing to do: nothing that was selected is due.' : 'Nothing was asked.'
-  if (report.dryRun) return `${plural(open, 'partition')} would be worked on. Nothing was asked, nothing was written.`
   const counts = `${number(done)} of ${plural(report.partitions.length, 'partition')} done`
   if (report.interrupted) return `${counts}; stopped by a signal, state saved. The same command goes on from here.`
   return open === 0 ? `${counts}.` : `${counts}; the others are listed above.`

@@ -1,7 +1,9 @@
 /** Which part of the work a command is about: options shared by plan and refresh, checked against what is configured. */
 
+import { adapterById } from '../adapters/registry.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { didYouMean } from '../config/suggest.ts'
+import { isLoopback } from '../config/urls.ts'
 import { EngineError } from '../model/errors.ts'
 import { type PartitionKey, parsePartitionKey, type SourceId } from '../model/keys.ts'
 import type { RefreshRequest } from '../model/plan.ts'
@@ -87,4 +89,23 @@ export function sourcesOrAll(names: readonly string[], loaded: Pick<LoadedConfig
 /** The sources of the configuration that are named, or all; one that finds identities stands for the one it finds them for. */
 export function configuredSources(names: readonly string[], loaded: Pick<LoadedConfig, 'config'>): readonly SourceId[] {
   return [...new Set(sourcesOrAll(names, loaded).map((name) => configuredSource(loaded.config, name)))]
+}
+
+/** Why a source cannot answer any more, wherever it is asked: its provider is gone for good. Null on loopback, where the sandbox stands in. */
+export function goneReason(source: SourceId, { config }: Pick<LoadedConfig, 'config'>): string | null {
+  const own = config.enrichment[configuredSource(config, source)]
+  return own === undefined || isLoopback(own.base_url) ? null : (adapterById(own.adapter).hostGone ?? null)
+}
+
+/** Remarks about the sources of a request, the named ones or those enabled, that are gone for good. */
+export function goneRemarks(
+  { sources }: Pick<RefreshRequest, 'sources'>,
+  loaded: Pick<LoadedConfig, 'config'>,
+): readonly string[] {
+  const { enrichment, enrichment_refresh: policies } = loaded.config
+  const asked = sources.length > 0 ? sources : Object.keys(enrichment).filter((source) => policies[source]?.enabled === true)
+  return [...new Set(asked.map((source) => configuredSource(loaded.config, source)))].flatMap((source) => {
+    const reason = goneReason(source, loaded)
+    return reason === null ? [] : [`${source} cannot answer: ${reason}`]
+  })
 }

@@ -11,6 +11,8 @@ export type Column<Row> = {
 
 const GAP = '  '
 const SHORTEST = 12
+/** On terminals narrower than this, a table that does not fit is listed value by value instead of being broken anywhere. */
+const NARROW = 70
 
 /**
  * @param columns Width of the terminal; null for files and pipes, where nothing is shortened so that it can be searched.
@@ -26,7 +28,7 @@ export function formatTable<Row>(
   const widths = shape.map((column, index) =>
     Math.max(column.title.length, ...cells.map((line) => displayWidth(line[index]!)), 0),
   )
-  if (columns !== null) narrow(widths, shape, columns)
+  if (columns !== null && !narrow(widths, shape, columns) && columns < NARROW) return stacked(cells, shape, bold)
   const line = (texts: readonly string[], style: (text: string) => string): string =>
     texts
       .map((text, index) => {
@@ -52,8 +54,25 @@ export function formatTable<Row>(
     .join('')
 }
 
-/** Takes from the widest flexible column until the line fits or nothing is left to take. */
-function narrow(widths: number[], shape: readonly Column<never>[], columns: number): void {
+/** Each row as its first value and, below it, a line per further one; what is empty is left out. */
+function stacked<Row>(
+  cells: readonly (readonly string[])[],
+  shape: readonly Column<Row>[],
+  bold: (text: string) => string,
+): string {
+  return cells
+    .map(([first = '', ...rest]) => {
+      const lines = rest.flatMap((text, index) => {
+        const { title } = shape[index + 1]!
+        return text === '' ? [] : [`  ${title === '' ? '' : `${title}: `}${text}\n`]
+      })
+      return `${bold(first)}\n${lines.join('')}`
+    })
+    .join('')
+}
+
+/** Takes from the widest flexible column until the line fits (true) or nothing is left to take (false). */
+function narrow(widths: number[], shape: readonly Column<never>[], columns: number): boolean {
   const total = (): number => widths.reduce((sum, width) => sum + width, 0) + GAP.length * (widths.length - 1)
   while (total() > columns) {
     let widest = -1
@@ -61,9 +80,10 @@ function narrow(widths: number[], shape: readonly Column<never>[], columns: numb
       if (column.flexible === true && widths[index]! > SHORTEST && (widest < 0 || widths[index]! > widths[widest]!))
         widest = index
     }
-    if (widest < 0) return
+    if (widest < 0) return false
     widths[widest] = Math.max(SHORTEST, widths[widest]! - (total() - columns))
   }
+  return true
 }
 
 function shorten(text: string, width: number): string {

@@ -22,6 +22,7 @@ export type AdapterFacts = {
   }
   readonly batch?: { readonly maxSize: number } | undefined
   readonly resolve?: object | undefined
+  readonly identifies?: object | undefined
 }
 export type AdapterCatalog = { byId(id: string): AdapterFacts | null; readonly ids: readonly string[] }
 
@@ -101,11 +102,12 @@ function checkAddresses(name: string, source: Partial<SourceConfig>, view: Confi
     const path = ['enrichment', name, ...at]
     const problem = baseUrlProblem(url)
     if (problem !== null) report(path, problem.message, problem.fix)
-    else if (view.clock?.source === 'sandbox' && !isLoopback(url)) {
+    // One that is not enabled is asked by nobody unasked, and refused by its client: it must not keep the others from work.
+    else if (view.clock?.source === 'sandbox' && view.policies.get(name)?.enabled !== false && !isLoopback(url)) {
       report(
         path,
         'is a real provider, but clock.source is sandbox',
-        "point it at the sandbox, or set clock.source: system (virtual time would break the provider's quota)",
+        `point it at the sandbox, set enrichment_refresh.${name}.enabled: false there, or set clock.source: system (virtual time would break the provider's quota)`,
       )
     }
   }
@@ -143,11 +145,27 @@ function checkBatchSize(name: string, view: ConfigView, adapter: AdapterFacts, r
   )
 }
 
+/** What the identities of answers are judged by; the rest is about looking for them. */
+const JUDGED_BY: ReadonlySet<string> = new Set(['min_confidence', 'min_margin'])
+
 function checkIdentity(name: string, view: ConfigView, adapter: AdapterFacts, report: Report): void {
   const path = ['enrichment_refresh', name, 'identity']
   if (adapter.resolve === undefined) {
-    if (view.policies.get(name)?.identity !== undefined)
+    if (view.policies.get(name)?.identity === undefined) return
+    if (adapter.identifies === undefined) {
       report(path, `is set, but adapter ${adapter.id} finds no identities`, 'remove this block')
+      return
+    }
+    const start = `${formatPath(path)}.`
+    for (const written of view.tree.origins.keys()) {
+      const [key = ''] = written.startsWith(start) ? written.slice(start.length).split('.') : []
+      if (key === '' || JUDGED_BY.has(key)) continue
+      report(
+        [...path, key],
+        `is set, but ${adapter.id} is told who an entity is by its answers: nothing is looked for`,
+        'remove it',
+      )
+    }
     return
   }
   if (view.sourceNames.includes(`${name}_identity`)) {

@@ -27,7 +27,7 @@ export function configJsonSchema(): SchemaNode & Readonly<Record<string, unknown
 }
 
 /** `<source>` and the like: what stands for a free key in tables. */
-const FREE_KEYS: Readonly<Record<string, string>> = {
+export const FREE_KEYS: Readonly<Record<string, string>> = {
   enrichment: '<source>',
   enrichment_refresh: '<source>',
   credentials: '<credential>',

@@ -13,7 +13,7 @@ import { applyOverrides, environmentOverrides, type Override, parseSetting } fro
 import { ConfigError, type ConfigProblem, sortProblems } from './problems.ts'
 import { type Config, configSchema, refreshSchema, sourceSchema } from './schema.ts'
 import { didYouMean } from './suggest.ts'
-import { EMPTY_TREE, mergeTrees, type Tree } from './tree.ts'
+import { EMPTY_TREE, mergeTrees, originOf, type Tree } from './tree.ts'
 import { isLoopback } from './urls.ts'
 import { type Layer, parseYamlLayer } from './yaml-layer.ts'
 
@@ -28,6 +28,8 @@ export type ConfigRequest = {
   readonly settings: readonly string[]
   /** Absolute path that outranks state.path. */
   readonly statePath?: string | undefined
+  /** Absolute path that outranks warehouse.path. */
+  readonly warehousePath?: string | undefined
   readonly adapters: AdapterCatalog
 }
 
@@ -73,8 +75,10 @@ export async function readConfig(request: ConfigRequest): Promise<ConfigFinding>
   if (!parsed.success) found.push(...problemsOfIssues(parsed.error.issues, tree))
   found.push(...crossCheck(viewOf(tree), request.adapters))
   if (!parsed.success || found.length > 0) return { loaded: null, problems: sortProblems(found) }
-  const config = complete(parsed.data, request)
-  const loaded = { config, environment: request.environment, files, origins: tree.origins, warnings: warningsOf(config, request) }
+  const moved = movedPaths(parsed.data, request, tree)
+  const config = complete(parsed.data, request, moved)
+  const origins = new Map([...tree.origins, ...moved.origins])
+  const loaded = { config, environment: request.environment, files, origins, warnings: warningsOf(config, request) }
   return { loaded, problems: [] }
 }
 
@@ -161,10 +165,31 @@ function validMembers<S extends z.ZodObject>(section: JsonObject, schema: S): Re
   return valid
 }
 
-/** Fills in what the schema cannot: absolute paths and the adapters' own option defaults. */
-function complete(config: Config, request: ConfigRequest): Config {
+type MovedPaths = { readonly state: string; readonly warehouse: string; readonly origins: ReadonlyMap<string, string> }
+
+/**
+ * Where state and warehouse are. A warehouse is the copy of one state: another state file (`--state`) must not be exported
+ * over the configured one's, so its warehouse is beside it unless a flag or variable, which rank as high, says otherwise.
+ */
+function movedPaths(config: Config, request: ConfigRequest, tree: Tree): MovedPaths {
   const home = dirname(resolve(request.dir))
   const absolute = (path: string): string => (isAbsolute(path) ? path : join(home, path))
+  const configured = absolute(config.state.path)
+  const state = request.statePath ?? configured
+  const origins = new Map<string, string>(request.statePath === undefined ? [] : [['state.path', '--state']])
+  const written = originOf(tree.origins, ['warehouse', 'path']) ?? ''
+  const isOverride = written.startsWith('--set ') || written.startsWith('environment variable ')
+  if (request.warehousePath !== undefined) {
+    origins.set('warehouse.path', '--warehouse')
+    return { state, warehouse: request.warehousePath, origins }
+  }
+  if (isOverride || state === configured) return { state, warehouse: absolute(config.warehouse.path), origins }
+  origins.set('warehouse.path', '--state')
+  return { state, warehouse: `${state.replace(/\.(sqlite3?|db)$/i, '')}-warehouse`, origins }
+}
+
+/** Fills in what the schema cannot: absolute paths and the adapters' own option defaults. */
+function complete(config: Config, request: ConfigRequest, { state, warehouse }: MovedPaths): Config {
   const enrichment = Object.fromEntries(
     Object.entries(config.enrichment).map(([name, source]) => {
       const options = request.adapters.byId(source.adapter)?.options.safeParse(source.options)
@@ -174,8 +199,8 @@ function complete(config: Config, request: ConfigRequest): Config {
   return {
     ...config,
     enrichment,
-    state: { ...config.state, path: request.statePath ?? absolute(config.state.path) },
-    warehouse: { ...config.warehouse, path: absolute(config.warehouse.path) },
+    state: { ...config.state, path: state },
+    warehouse: { ...config.warehouse, path: warehouse },
   }
 }
 

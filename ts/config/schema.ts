@@ -124,7 +124,9 @@ export const refreshSchema = z.strictObject({
     .describe('Share of the resolvable population that must be fresh; below it alerts'),
   identity: identitySchema
     .optional()
-    .describe('How entities are tied to the keys of the source; only for sources whose adapter resolves identities'),
+    .describe(
+      'How entities are tied to the keys of the source. Where its answers say who they are about, only min_confidence and min_margin',
+    ),
 })
 
 export const configSchema = z.strictObject({
@@ -148,7 +150,9 @@ export const configSchema = z.strictObject({
       path: z
         .string()
         .min(1)
-        .describe('Directory of the Parquet files and enrichment.duckdb; relative like state.path')
+        .describe(
+          'Directory of the Parquet files and enrichment.duckdb; relative like state.path. `--state` moves it along, `--warehouse` names another',
+        )
         .default('data/warehouse'),
       export_after_run: z.boolean().describe('Export what changed at the end of each refresh').default(true),
     })

@@ -58,6 +58,14 @@ export type Breaker = {
   settle(entry: { readonly probe: boolean }, verdict: Verdict): Promise<void>
 }
 
+/** For requests that no provider answers. */
+export const NO_BREAKER: Breaker = {
+  look: () => Promise.resolve(null),
+  waitForProbe: () => Promise.resolve(false),
+  enter: () => Promise.resolve({ kind: 'admitted', probe: false }),
+  settle: () => Promise.resolve(),
+}
+
 export type BreakerOptions = {
   readonly source: SourceId
   readonly holder: string

@@ -15,18 +15,18 @@ import type { Config, RefreshPolicyConfig, SourceConfig } from '../config/schema
 import { EngineError } from '../model/errors.ts'
 import type { JsonObject } from '../model/json.ts'
 import type { SourceId } from '../model/keys.ts'
-import type { Classified } from '../model/response.ts'
+import type { Classified, RequestSpec } from '../model/response.ts'
 import type { DurationMs } from '../model/time.ts'
 import { parseDuration } from '../model/time.ts'
-import type { EmbeddedProviders } from '../runtime/embedded.ts'
+import { type EmbeddedProviders, embeddedName } from '../runtime/embedded.ts'
 import type { Clock, CrashPoints, Logger, Random } from '../runtime/ports.ts'
 import type { Scrubber } from '../runtime/scrub.ts'
 import type { Store } from '../stores/store.ts'
-import { createBreaker } from './breaker.ts'
+import { createBreaker, NO_BREAKER } from './breaker.ts'
 import type { CallBudget } from './call-budget.ts'
 import { type Credentials, resolveCredentials } from './credentials.ts'
 import { createLanes, DEFAULT_PRIORITY } from './lanes.ts'
-import { createQuota, quotaRules } from './quota.ts'
+import { createQuota, NO_QUOTA, quotaRules } from './quota.ts'
 import { createRequestBuilder, MAIN_BASE } from './request.ts'
 import { createRetryBudget } from './retry-budget.ts'
 import { callWithRetries, type RetryLoopDeps } from './retry-loop.ts'
@@ -171,6 +171,11 @@ export function createSourceClient(deps: SourceClientDeps): ClosableSourceClient
     logger,
   }
 
+  // What is answered in this process beside a provider asks for nobody's quota, and says nothing about whether that one is up.
+  const local: RetryLoopDeps = { ...loop, attempt: { ...loop.attempt, quota: NO_QUOTA, breaker: NO_BREAKER } }
+  const isLocal = ({ base = MAIN_BASE }: RequestSpec, { origin }: { readonly origin: string }): boolean =>
+    base !== MAIN_BASE && embeddedName(origin) !== null
+
   return {
     async call(request, { signal, priority = DEFAULT_PRIORITY }): Promise<CallResult> {
       if (!credentials.ok)
@@ -180,7 +185,7 @@ export function createSourceClient(deps: SourceClientDeps): ClosableSourceClient
         const classified: Classified = { class: 'invalid_request', reason: `not sent: ${wire.refused}` }
         return { kind: 'answer', view: null, classified, stats: NO_CALLS }
       }
-      return callWithRetries(loop, { request, wire, signal, priority })
+      return callWithRetries(isLocal(request, wire) ? local : loop, { request, wire, signal, priority })
     },
     close: () => transport.close(),
   }

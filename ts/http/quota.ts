@@ -78,6 +78,15 @@ export function exhaustedUntil(rules: readonly QuotaRule[], now: EpochMs): Epoch
   return now + EXHAUSTED_FALLBACK_MS
 }
 
+/** For requests that no provider answers. */
+export const NO_QUOTA: Quota = {
+  leaseMs: Number.POSITIVE_INFINITY,
+  acquire: () => Promise.resolve({ kind: 'granted', grant: null, waitedMs: 0, grantedAtMs: Number.POSITIVE_INFINITY }),
+  release: () => Promise.resolve(),
+  refund: () => Promise.resolve(),
+  block: (until) => Promise.resolve(until ?? 0),
+}
+
 export function createQuota(options: QuotaOptions): Quota {
   const { rules, holder, store, clock, random, crashPoints, maxWaitMs } = options
   const leaseMs = 2 * options.timeoutMs

@@ -23,14 +23,15 @@ export type AwardFields = {
   readonly topic_code: string | null
   readonly award_year: number | null
   readonly award_amount: string | null
-  readonly company_name: string
+  readonly company_name: string | null
   readonly uei: string | null
   readonly duns: string | null
   readonly ri_name: string | null
   readonly pi_name: string | null
 }
 
-export type AwardFacts = { readonly key: string; readonly fields: AwardFields; readonly company: CompanyFacts }
+/** `company`: null in files that name none. */
+export type AwardFacts = { readonly key: string; readonly fields: AwardFields; readonly company: CompanyFacts | null }
 
 const DATES = {
   proposal_award_date: 'Proposal Award Date',
@@ -39,6 +40,8 @@ const DATES = {
   proposal_receipt_date: 'Proposal Receipt Date',
   date_of_notification: 'Date of Notification',
 } as const
+/** The year of the program's law: no award and no solicitation of it is older. */
+const FIRST_YEAR = 1982
 const YEARS = { solicitation_year: 'Solicitation Year', award_year: 'Award Year' } as const
 
 type ReadCells = { readonly [name in keyof typeof DATES]: string | null } & {
@@ -46,7 +49,7 @@ type ReadCells = { readonly [name in keyof typeof DATES]: string | null } & {
 } & { readonly award_amount: string | null }
 
 /** The cells that can be wrong, or what is wrong with the first that is. */
-function readCells(raw: RawRow): ReadCells | Problem {
+function readCells(raw: RawRow, latestYear: number): ReadCells | Problem {
   const cells: Record<string, string | number | null> = {}
   for (const field of Object.keys(DATES) as (keyof typeof DATES)[]) {
     const value = readDate(raw[field])
@@ -56,10 +59,13 @@ function readCells(raw: RawRow): ReadCells | Problem {
   for (const field of Object.keys(YEARS) as (keyof typeof YEARS)[]) {
     const value = readYear(raw[field])
     if (value === INVALID) return { problem: `${YEARS[field]} ${quoteCell(raw[field])} is no year` }
+    if (value !== null && (value < FIRST_YEAR || value > latestYear))
+      return { problem: `${YEARS[field]} ${quoteCell(raw[field])} is not within ${FIRST_YEAR} and ${latestYear}` }
     cells[field] = value
   }
   const amount = readAmount(raw.award_amount)
   if (amount === INVALID) return { problem: `Award Amount ${quoteCell(raw.award_amount)} is no number` }
+  if (amount?.startsWith('-')) return { problem: `Award Amount ${quoteCell(raw.award_amount)} is below zero` }
   cells['award_amount'] = amount
   return cells as ReadCells
 }
@@ -70,12 +76,15 @@ function datedBy(cells: ReadCells): number {
   return date === null ? (cells.award_year ?? UNDATED) * 10_000 : Number(date.replaceAll('-', ''))
 }
 
-/** The award a row speaks of, or why the row is quarantined. */
-export function readAwardRow(raw: RawRow, warn: Warn): AwardFacts | Problem {
-  const cells = readCells(raw)
+/**
+ * The award a row speaks of, or why the row is quarantined. `withoutCompany`: the file names none. `latestYear`: the last one that an
+ * award or a solicitation may be of.
+ */
+export function readAwardRow(raw: RawRow, warn: Warn, latestYear: number, withoutCompany = false): AwardFacts | Problem {
+  const cells = readCells(raw, latestYear)
   if ('problem' in cells) return cells
-  const company = companyFacts(raw, datedBy(cells), warn)
-  if ('problem' in company) return company
+  const company = withoutCompany ? null : companyFacts(raw, datedBy(cells), warn)
+  if (company !== null && 'problem' in company) return company
   const agencyTrackingNumber = cleanIdentifier(raw.agency_tracking_number)
   const contract = cleanIdentifier(raw.contract)
   const solicitationNumber = cleanIdentifier(raw.solicitation_number)
@@ -103,9 +112,9 @@ export function readAwardRow(raw: RawRow, warn: Warn): AwardFacts | Problem {
     topic_code: cleanText(raw.topic_code),
     award_year: cells.award_year,
     award_amount: cells.award_amount,
-    company_name: company.fields.name,
-    uei: company.uei,
-    duns: company.duns,
+    company_name: company?.fields.name ?? null,
+    uei: company?.uei ?? null,
+    duns: company?.duns ?? null,
     ri_name: cleanIdentifier(cleanAddress(raw.ri_name) ?? undefined),
     pi_name: cleanIdentifier(cleanAddress(raw.pi_name) ?? undefined),
   }
@@ -114,7 +123,7 @@ export function readAwardRow(raw: RawRow, warn: Warn): AwardFacts | Problem {
 
 function awardKey(fields: AwardFields): string {
   return grainKey({
-    recipient: fields.company_name,
+    recipient: fields.company_name ?? '',
     agencyTrackingNumber: fields.agency_tracking_number,
     contract: fields.contract,
     agency: fields.agency,

@@ -129,10 +129,14 @@ export function personEntity({ keyName, name }: CompanyPerson<unknown>, digest: 
   return { ...refTo('person', personKey(keyName, key)), attributes, aliases: [], links: [] }
 }
 
-/** An award; where its row gives no UEI or DUNS number, those of its company stand in. */
-export function awardEntity(facts: AwardFacts, digest: CompanyDigest): EntityUpsert {
-  const { key } = digest.company
+/** An award; where its row gives no UEI or DUNS number, those of its company stand in. `digest`: null in files that name no company. */
+export function awardEntity(facts: AwardFacts, digest: CompanyDigest | null): EntityUpsert {
   const { fields } = facts
+  if (digest === null) {
+    const attributes: JsonObject = { ...fields, company_key: null }
+    return { ...refTo('award', facts.key), attributes, aliases: awardAliases(fields), links: [] }
+  }
+  const { key } = digest.company
   const self = refTo('award', facts.key)
   const attributes: JsonObject = {
     ...fields,

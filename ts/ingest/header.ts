@@ -3,12 +3,19 @@ import { EngineError } from '../model/errors.ts'
 import { COLUMNS, type Column, FIELDS, type Field, findColumn, foldColumnName, LOADERS, type LoaderId } from './columns.ts'
 import type { Mapping } from './mapping.ts'
 
+/** The text of a cell in front of or behind the first `separator`. */
+export type CellPart = { readonly field: Field; readonly side: 'before' | 'after'; readonly separator: string }
+
 export type Layout = {
   readonly columnCount: number
   /** Which column of the file holds a field (from 0); -1 when none does. */
   readonly columnOf: Readonly<Record<Field, number>>
   /** Fields that are the same for every row (from a mapping). */
   readonly constants: Readonly<Partial<Record<Field, string>>> | null
+  /** Fields that are only a part of their column (from a mapping). */
+  readonly parts: readonly CellPart[]
+  /** The mapping says that the file names no company: its awards are loaded without one. */
+  readonly withoutCompany: boolean
   /** Fields the file speaks of; it says nothing about the others. */
   readonly fields: ReadonlySet<Field>
   /** How many columns come before the first one that is never stored; a broken row is quoted no further than that. */
@@ -37,7 +44,7 @@ function otherLoader(header: readonly string[], loader: LoaderId): LoaderId | un
 function layoutOf(
   header: readonly string[],
   sources: ReadonlyMap<Column, number>,
-  constants: Layout['constants'] = null,
+  mapped: Pick<Layout, 'constants' | 'parts' | 'withoutCompany'> = { constants: null, parts: [], withoutCompany: false },
 ): Layout {
   const columnOf = Object.fromEntries(FIELDS.map((field) => [field, -1])) as Record<Field, number>
   for (const [column, index] of sources) if (column.field !== null) columnOf[column.field] = index
@@ -46,8 +53,8 @@ function layoutOf(
   return {
     columnCount: header.length,
     columnOf,
-    constants,
-    fields: new Set(FIELDS.filter((field) => columnOf[field] >= 0 || constants?.[field] !== undefined)),
+    ...mapped,
+    fields: new Set(FIELDS.filter((field) => columnOf[field] >= 0 || mapped.constants?.[field] !== undefined)),
     quotable: firstUnpicked < 0 ? header.length : firstUnpicked,
   }
 }
@@ -86,6 +93,11 @@ function namedLayout(header: readonly string[], loader: LoaderId): Layout {
     const flag = other === 'sbir_companies' ? '--companies' : '--awards'
     throw refuse(`this is a file for ${other}, not for ${loader}`, `Give it with ${flag}`)
   }
+  const company = COLUMNS[loader].find((column) => column.field === 'company')!
+  const nameless =
+    loader === 'sbir_awards' && missing.includes(company.name)
+      ? `. A file that names no company takes a JSON mapping with "${company.name}": null (config/mappings/dod_with_abstracts.json): then awards alone are loaded`
+      : ''
   const problems = [
     missing.length > 0 ? `missing: ${quoted(missing)}` : null,
     unknown.length > 0 ? `unknown: ${quoted(unknown.slice(0, 60).map((name) => name.slice(0, 80)))}` : null,
@@ -93,16 +105,18 @@ function namedLayout(header: readonly string[], loader: LoaderId): Layout {
   ].filter((problem) => problem !== null)
   throw refuse(
     `the header does not fit ${loader}; ${problems.join('; ')}`,
-    `Expected columns, in any order: ${requiredNames(loader)}. For another file say with --map which of its columns is which`,
+    `Expected columns, in any order: ${requiredNames(loader)}. For another file say with --map which of its columns is which${nameless}`,
   )
 }
 
 function mappedLayout(header: readonly string[], loader: LoaderId, mapping: Mapping): Layout {
   const sources = new Map<Column, number>()
   const constants: Partial<Record<Field, string>> = {}
+  const parts: CellPart[] = []
   const missing: string[] = []
   for (const [name, source] of Object.entries(mapping)) {
     const column = findColumn(loader, name)!
+    if (source === null) continue
     if ('value' in source) {
       constants[column.field!] = source.value
       continue
@@ -111,6 +125,8 @@ function mappedLayout(header: readonly string[], loader: LoaderId, mapping: Mapp
     const index = exact >= 0 ? exact : header.findIndex((theirs) => foldColumnName(theirs) === foldColumnName(source.column))
     if (index < 0) missing.push(source.column)
     else sources.set(column, index)
+    for (const side of ['before', 'after'] as const)
+      if (source[side] !== undefined) parts.push({ field: column.field!, side, separator: source[side] })
   }
   if (missing.length > 0) {
     throw refuse(
@@ -118,7 +134,8 @@ function mappedLayout(header: readonly string[], loader: LoaderId, mapping: Mapp
       `The file has: ${quoted(header.map((name) => name.slice(0, 80)))}`,
     )
   }
-  return layoutOf(header, sources, Object.keys(constants).length === 0 ? null : constants)
+  const withoutCompany = Object.values(mapping).includes(null)
+  return layoutOf(header, sources, { constants: Object.keys(constants).length === 0 ? null : constants, parts, withoutCompany })
 }
 
 /** The layout of a file with this header; rejects with `ingest_header`, naming what is missing, unknown or there twice. */

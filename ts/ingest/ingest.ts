@@ -11,6 +11,7 @@ import { basename } from 'node:path'
 import type { Entity } from '../model/entity.ts'
 import { EngineError } from '../model/errors.ts'
 import { type JsonObject, type JsonValue, textOrNull } from '../model/json.ts'
+import type { EntityRef } from '../model/keys.ts'
 import type { EpochMs } from '../model/time.ts'
 import type { CrashPoints, Logger } from '../runtime/ports.ts'
 import type { EntityUpsert, IngestFact, Store } from '../stores/store.ts'
@@ -83,13 +84,18 @@ async function previousIngest(store: IngestStore, loader: LoaderId, mapping: str
   return facts.find((fact) => fact.loader === loader && (fact.detail['mapping'] ?? null) === mapping) ?? null
 }
 
+function witnessOf(kind: EntityRef['kind'], key: JsonValue | undefined): readonly EntityRef[] {
+  return typeof key === 'string' ? [{ kind, key }] : []
+}
+
 /** True when the file is the one of that ingest, and the store still knows which entities it named. */
 async function isSameFile(store: IngestStore, file: OpenFile, previous: IngestFact | null): Promise<boolean> {
   if (previous === null) return false
   const { detail, sha256, ingestId } = previous
   if (detail['bytes'] !== file.bytes || detail['version'] !== INGEST_VERSION || detail['grain'] !== GRAIN_VERSION) return false
-  const witness = detail['witness']
-  if (typeof witness !== 'string' || (await store.seenBy([{ kind: 'company', key: witness }], ingestId)).size === 0) return false
+  const { witness, witness_award: award } = detail
+  const named = [...witnessOf('company', witness), ...witnessOf('award', award)]
+  if (named.length === 0 || ((await store.seenBy(named, ingestId))?.size ?? 0) === 0) return false
   return (await sha256Of(file)) === sha256
 }
 
@@ -143,6 +149,7 @@ export async function ingestFile(deps: IngestDeps, request: IngestRequest): Prom
       loader: request.loader,
       mapping,
       maxBadRows: request.maxBadRows,
+      latestYear: latestYearAt(request.now),
       onProgress: (rows) => deps.progress?.(rows, null),
     })
     await assertUnchanged(file)
@@ -152,6 +159,11 @@ export async function ingestFile(deps: IngestDeps, request: IngestRequest): Prom
     await file.handle.close()
   }
 }
+
+/** A clock that lags must not make wrong what awards of the present say. */
+const LATEST_YEAR_AT_LEAST = 2028
+/** Solicitations are announced ahead, and fiscal years begin early. */
+const latestYearAt = (now: EpochMs): number => Math.max(LATEST_YEAR_AT_LEAST, new Date(now).getUTCFullYear() + 2)
 
 function* mapped<T, U>(values: Iterable<T>, change: (value: T) => U): Generator<U> {
   for (const value of values) yield change(value)
@@ -177,6 +189,8 @@ class Load {
   readonly #previous: IngestFact | null
   readonly #writer: EntityWriter
   #total = 0
+  /** Of a file without companies: by it the file is known again. */
+  #firstAward: string | null = null
 
   constructor(deps: IngestDeps, request: IngestRequest, file: OpenFile, survey: Survey, previous: IngestFact | null) {
     this.#deps = deps
@@ -263,8 +277,13 @@ class Load {
       header() {},
       bad() {},
       row: (raw, line) => {
-        const read = READ_ROW.sbir_awards(raw, () => {})
+        const read = READ_ROW.sbir_awards(raw, () => {}, this.#survey.layout, latestYearAt(this.#request.now))
         if ('problem' in read || read.award === null || !awards.keeps(read.award, line)) return
+        if (read.company === null) {
+          this.#firstAward ??= read.award.key
+          gathered.push(awardEntity(read.award, null))
+          return
+        }
         const unit = companies.find(read.company)
         if (unit === undefined) throw fileChanged(this.#file.path)
         gathered.push(awardEntity(read.award, companyOf(unit.id)))
@@ -311,6 +330,7 @@ class Load {
       mapping: mappingId(this.#request.mapping ?? null),
       bytes: this.#file.bytes,
       witness,
+      ...(this.#firstAward === null ? {} : { witness_award: this.#firstAward }),
       report: JSON.parse(JSON.stringify(report)) as JsonValue,
     }
     await store.addIngest({ ingestId, loader, file: basename(path), sha256, rows, at: now, detail })

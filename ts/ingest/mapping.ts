@@ -4,14 +4,23 @@ import { z } from 'zod'
 import { EngineError, messageOf } from '../model/errors.ts'
 import { COLUMNS, findColumn, type LoaderId } from './columns.ts'
 
-/** Where a column of ours comes from: a column of theirs, or the same text for every row. */
-export type ColumnSource = { readonly column: string } | { readonly value: string }
+/**
+ * Where a column of ours comes from: a column of theirs, the part of it in front of or behind the first `before`/`after` (none in front,
+ * all of it behind, where a cell does not hold that), or the same text for every row. Null for `Company` alone: the file names none.
+ */
+export type ColumnSource =
+  | { readonly column: string; readonly before?: string | undefined; readonly after?: string | undefined }
+  | { readonly value: string }
+  | null
 /** Our column name -> its source. Columns of ours that are not named are null; columns of theirs that are not named are ignored. */
 export type Mapping = Readonly<Record<string, ColumnSource>>
 
 const sourceSchema = z.union([
   z.string().min(1),
+  z.null(),
   z.strictObject({ column: z.string().min(1) }),
+  z.strictObject({ column: z.string().min(1), before: z.string().min(1) }),
+  z.strictObject({ column: z.string().min(1), after: z.string().min(1) }),
   z.strictObject({ value: z.string().min(1) }),
 ])
 const mappingSchema = z.record(z.string(), sourceSchema)
@@ -37,11 +46,19 @@ function checked(entries: readonly (readonly [string, ColumnSource])[], loader: 
       throw refuse(`the mapping names the column "${column.name}", which is never stored`, 'Leave it out')
     if (Object.hasOwn(mapping, column.name))
       throw refuse(`the mapping names the column "${column.name}" twice`, 'Keep one of the two')
+    if (source === null && (column.field !== 'company' || loader !== 'sbir_awards'))
+      throw refuse(
+        `the mapping has no source for "${column.name}"`,
+        'Leave the column out; only the Company of awards may be null',
+      )
     mapping[column.name] = source
   }
   const company = COLUMNS[loader].find((column) => column.field === 'company')!.name
   if (!Object.hasOwn(mapping, company)) {
-    throw refuse(`the mapping has no source for "${company}"; every row needs a company`, `Add ${company}=<their column>`)
+    throw refuse(
+      `the mapping has no source for "${company}"; every row needs a company`,
+      `Add ${company}=<their column>${loader === 'sbir_awards' ? `, or in a JSON file "${company}": null where the file names none: then awards alone are loaded` : ''}`,
+    )
   }
   return mapping
 }
@@ -52,7 +69,7 @@ export function mappingFrom(value: unknown, loader: LoaderId): Mapping {
   if (!parsed.success) {
     throw refuse(
       `the mapping is not an object of column names: ${parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`,
-      'Write {"Company": "their_column", "Agency": {"value": "NSF"}}',
+      'Write {"Company": "their_column", "Agency": {"value": "NSF"}, "Contract": {"column": "id", "after": "_"}}',
     )
   }
   const entries = Object.entries(parsed.data).map(

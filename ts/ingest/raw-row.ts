@@ -1,6 +1,6 @@
 /** Takes the cells that have a field out of a row. */
 import type { Field, RawRow } from './columns.ts'
-import type { Layout } from './header.ts'
+import type { CellPart, Layout } from './header.ts'
 import type { RowView } from './scan-csv.ts'
 
 /** No cell of a real file comes near it; a longer one is a sign of a shifted or broken row. */
@@ -11,7 +11,7 @@ function cell(view: RowView, column: number): string | undefined {
 }
 
 /** Written out, because objects of one shape are several times faster to make and read than ones that grow by name. */
-function cells(view: RowView, at: Layout['columnOf']): RawRow {
+function cells(view: RowView, at: Layout['columnOf']): { -readonly [field in Field]: RawRow[field] } {
   return {
     company: cell(view, at.company),
     title: cell(view, at.title),
@@ -52,7 +52,14 @@ function cells(view: RowView, at: Layout['columnOf']): RawRow {
 
 export function rawRow(view: RowView, layout: Layout): RawRow {
   const raw = cells(view, layout.columnOf)
+  if (layout.parts.length > 0) for (const part of layout.parts) raw[part.field] = partOf(raw[part.field] ?? '', part)
   return layout.constants === null ? raw : { ...raw, ...layout.constants }
+}
+
+function partOf(text: string, { side, separator }: CellPart): string {
+  const at = text.indexOf(separator)
+  if (side === 'before') return at < 0 ? '' : text.slice(0, at)
+  return at < 0 ? text : text.slice(at + separator.length)
 }
 
 /** The first field whose cell is longer than `MAX_CELL`; null when none is. */

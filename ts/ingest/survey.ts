@@ -31,11 +31,13 @@ export type Survey = {
 export type ReadRow = (
   raw: RawRow,
   warn: Warn,
-) => { readonly award: AwardFacts | null; readonly company: CompanyFacts } | { readonly problem: string }
+  layout: Pick<Layout, 'withoutCompany'>,
+  latestYear: number,
+) => { readonly award: AwardFacts | null; readonly company: CompanyFacts | null } | { readonly problem: string }
 
 export const READ_ROW: Readonly<Record<LoaderId, ReadRow>> = {
-  sbir_awards: (raw, warn) => {
-    const facts = readAwardRow(raw, warn)
+  sbir_awards: (raw, warn, { withoutCompany }, latestYear) => {
+    const facts = readAwardRow(raw, warn, latestYear, withoutCompany)
     return 'problem' in facts ? facts : { award: facts, company: facts.company }
   },
   sbir_companies: (raw, warn) => {
@@ -67,6 +69,8 @@ export type SurveyRequest = {
   readonly mapping: Mapping | null
   /** With more refused rows the file is refused, and not read further. */
   readonly maxBadRows: number
+  /** Of awards and solicitations. */
+  readonly latestYear: number
   readonly onProgress: (rows: number) => void
 }
 
@@ -94,12 +98,14 @@ class SurveySink implements FileSink {
   readonly persons = new PersonRegister()
   readonly awards = new AwardRegister()
   readonly #loader: LoaderId
+  readonly #latestYear: number
   readonly #warn: Warn = (kind) => {
     this.warnings[kind] = (this.warnings[kind] ?? 0) + 1
   }
 
-  constructor(loader: LoaderId) {
+  constructor({ loader, latestYear }: SurveyRequest) {
     this.#loader = loader
+    this.#latestYear = latestYear
     this.companies = new CompanyRegister({ countRows: loader === 'sbir_companies' })
   }
 
@@ -109,15 +115,15 @@ class SurveySink implements FileSink {
 
   row(raw: RawRow, line: number): void {
     this.rows++
-    const read = READ_ROW[this.#loader](raw, this.#warn)
+    const read = READ_ROW[this.#loader](raw, this.#warn, this.layout!, this.#latestYear)
     if ('problem' in read) {
       this.refused.push({ line, reason: read.problem, payload: namedCells(raw, this.#loader) })
       return
     }
-    const unit = this.companies.add(read.company)
+    const unit = read.company === null ? null : this.companies.add(read.company)
     if (read.award === null) return
     this.awards.add(read.award, line)
-    this.persons.add(unit.id, read.award.fields.pi_name)
+    if (unit !== null) this.persons.add(unit.id, read.award.fields.pi_name)
   }
 
   bad(row: BadRow): void {
@@ -128,7 +134,7 @@ class SurveySink implements FileSink {
 
 /** Reads the whole file; rejects with the errors of `readCsv` and `ingest_too_many_bad_rows`. */
 export async function surveyFile(file: OpenFile, request: SurveyRequest): Promise<Survey> {
-  const sink = new SurveySink(request.loader)
+  const sink = new SurveySink(request)
   const reader = readCsv(file, request.loader, request.mapping, sink)
   for (;;) {
     const step = await reader.next()

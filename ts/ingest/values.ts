@@ -81,14 +81,14 @@ function daysIn(year: number, month: number): number {
   return [0, 31, isLeapYear ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month] ?? 0
 }
 
-/** A calendar year; `2024.0` too. */
+/** A calendar year; `2024.0` too. A year 0 is none. */
 export function readYear(raw: string | undefined): number | null | Invalid {
-  const text = orNull(fold(raw))
-  if (text === null) return null
+  const text = fold(raw)
+  if (text === null || (text !== '0' && orNull(text) === null)) return null
   const digits = /^(\d{4})(?:\.0+)?$/.exec(text)?.[1]
   if (digits === undefined) return INVALID
   const year = Number(digits)
-  return year === 0 ? null : year < EARLIEST_YEAR || year > LATEST_YEAR ? INVALID : year
+  return year < EARLIEST_YEAR || year > LATEST_YEAR ? INVALID : year
 }
 
 /** A count; `1,200` and `12.0` too. */

@@ -15,6 +15,8 @@ export type PlannedPartition = {
   readonly window: Window | null
   readonly due: number
   readonly stale: number
+  /** Entities that would be asked about, or that a walk or file would settle: what is due, or all when forced. */
+  readonly entities: number
   /** Estimated calls. */
   readonly calls: number
   /** For a feed walk: what was known since this moment is proven unchanged when the walk does not list it. Null otherwise. */
@@ -25,12 +27,32 @@ export type PlannedPartition = {
   readonly reason: string
 }
 
+/** One setting that a repair changes. */
+export type RepairChange = {
+  /** Below the source's policy: `sla`, `cadence`, `batch_size`, `quotas[1].limit`; `entities` for how many there are. */
+  readonly what: string
+  readonly from: number
+  readonly to: number
+  readonly unit: 'ms' | 'entities' | 'requests' | 'credits'
+}
+
+/** A change that alone makes an SLA feasible, no greater than it has to be. */
+export type Repair = {
+  readonly kind: 'batch_size' | 'cadence' | 'sla' | 'entities' | 'quota'
+  /** All of them together. */
+  readonly changes: readonly RepairChange[]
+  /** `an SLA of 28h instead of 24h` */
+  readonly text: string
+}
+
 /** Whether a source's SLA can be met at its quotas at all, and what would make it so. */
 export type Feasibility = {
   readonly feasible: boolean
   /** Share of the quota that keeping the SLA takes, 0 to beyond 1. */
   readonly utilisation: number
-  /** The cheapest change that would make it feasible; null when it is. */
+  /** Each of them would make it feasible, the cheapest first: what costs nothing, then patience, then coverage, then money. */
+  readonly repairs: readonly Repair[]
+  /** The same as one sentence; null when it is feasible, or when nothing that can be offered helps. */
   readonly repair: string | null
 }
 

@@ -17,6 +17,8 @@ export const ENDING_CODES = [
   'rate_limited',
   'source_down',
   'lease_lost',
+  /** Something that the configuration names cannot be used, e.g. a data file; a person must see to it. */
+  'configuration',
   /** It went through, and not one of the entities it asked about was answered. */
   'all_failed',
 ] as const
@@ -53,7 +55,7 @@ export type SourceReport = {
   readonly callsSaved: number
 }
 
-/** A source that was not asked at all although something is due there: it is down, or its quota is spent. */
+/** A source that was not asked at all although there is work: it is down, its quota is spent, or its pass failed and waits. */
 export type HeldBack = { readonly source: SourceId; readonly due: number; readonly why: string }
 
 export type RunReport = {

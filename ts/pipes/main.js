@@ -7,6 +7,7 @@ import nodeModule from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { keepHeapSmall } from '../runtime/heap.js'
 
 const NEEDED_MAJOR = 24
 const EXIT_CONFIGURATION = 78
@@ -44,6 +45,7 @@ function runThere(node) {
 }
 
 async function runHere() {
+  keepHeapSmall()
   // A sensor starts this every half minute: what was compiled once is kept, which halves the time to the first line. Node
   // checks it against the source, and goes on without it where it cannot write.
   nodeModule.enableCompileCache?.(join(root, 'node_modules', '.cache', 'node-compile'))

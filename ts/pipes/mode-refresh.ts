@@ -131,6 +131,7 @@ export async function refreshMode(world: ModeWorld): Promise<ModeResult> {
   }
 
   const exitCode = runExitCode(report)
+  await letInResolved(engine, partition?.source ?? null)
   const after = await statsOf(engine, request)
   const checkpoints = await checkpointsOf(engine, report, request)
   const metadata = refreshMetadata({
@@ -156,6 +157,24 @@ export async function refreshMode(world: ModeWorld): Promise<ModeResult> {
       report: runReportDocument(report, exitCode),
     },
   }
+}
+
+/**
+ * What an identity pass has found can be asked about from now on: planning moves it from the unresolved into its cohorts. Schedulers
+ * look at the state without writing to it, and would see those only after the next run of anything.
+ */
+async function letInResolved(engine: Engine, source: SourceId | null): Promise<void> {
+  const resolvesFor = engine.sources.find(({ adapter }) => adapter.id === source)?.adapter.resolvesFor
+  if (resolvesFor === undefined) return
+  await engine.plan({
+    sources: [resolvesFor],
+    cohorts: [],
+    partitions: [],
+    window: null,
+    force: false,
+    limit: null,
+    maxCalls: null,
+  })
 }
 
 async function checkpointsOf(engine: Engine, report: RunReport, request: RunRequest) {

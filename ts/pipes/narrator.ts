@@ -7,7 +7,7 @@ import { duration, instant, number, plainText, plural } from '../cli/format.ts'
 import type { Counts } from '../model/checkpoint.ts'
 import type { PartitionKey } from '../model/keys.ts'
 import type { PartitionReport } from '../model/run-report.ts'
-import { toIsoOrNull } from '../model/time.ts'
+import { toIso, toIsoOrNull } from '../model/time.ts'
 import type { RunEvent } from '../refresh/run-events.ts'
 import type { PipesLogLevel } from './protocol.ts'
 
@@ -163,7 +163,7 @@ export function createNarrator(startedAtMs: number, options: NarratorOptions = {
         waitingFor.set(event.source, why)
         return [
           {
-            log: `${event.source} waits for ${why}${event.until === null ? '' : ` until ${instant(event.until)}`}`,
+            log: `${event.source} waits for ${why}${event.until === null ? '' : ` until ${toIso(event.until)}`}`,
             level: 'INFO',
           },
           message,

@@ -39,6 +39,8 @@ export type PartitionRow = {
   readonly pending: number
   readonly backing_off: number
   readonly overdue_ratio: number
+  /** Time until the oldest knowledge is past the SLA, all of it for what was never asked; negative: past it. */
+  readonly sla_left_s: number
   /** The plan has work for it now. */
   readonly planned: boolean
   readonly strategy: string | null
@@ -121,6 +123,7 @@ export function listPartitions({ now, sources, plan, leased }: PartitionListInpu
     const row = (cohort: string, kind: PartitionRow['kind'], counts: Counts): PartitionRow => {
       const partition = partitionKey(source.source, cohort)
       const part: PlannedPartition | undefined = planned.get(partition)
+      const ratio = overdueRatio(counts, now, source.slaMs)
       return {
         partition,
         source: source.source,
@@ -132,7 +135,8 @@ export function listPartitions({ now, sources, plan, leased }: PartitionListInpu
         never_attempted: counts.neverAttempted,
         pending: counts.pending,
         backing_off: counts.backingOff,
-        overdue_ratio: overdueRatio(counts, now, source.slaMs),
+        overdue_ratio: ratio,
+        sla_left_s: Math.round(((1 - ratio) * source.slaMs) / 1000),
         planned: part !== undefined,
         strategy: part?.strategy ?? null,
         calls: part?.calls ?? 0,
@@ -162,13 +166,17 @@ export function listPartitions({ now, sources, plan, leased }: PartitionListInpu
   }
 }
 
-/** Planned before not planned; passes over whole sources first, because they settle what others would ask; then most overdue. */
+/**
+ * Planned before not planned; passes over whole sources first, because they settle what others would ask; then what is stale, most
+ * overdue first; then what has least time left.
+ */
 function byUrgency(a: PartitionRow, b: PartitionRow): number {
   if (a.planned !== b.planned) return a.planned ? -1 : 1
   const isWhole = (row: PartitionRow): boolean => row.kind !== 'cohort'
   if (isWhole(a) !== isWhole(b)) return isWhole(a) ? -1 : 1
   if (a.stale > 0 !== b.stale > 0) return a.stale > 0 ? -1 : 1
-  if (a.overdue_ratio !== b.overdue_ratio) return b.overdue_ratio - a.overdue_ratio
+  if (a.stale > 0 && a.overdue_ratio !== b.overdue_ratio) return b.overdue_ratio - a.overdue_ratio
+  if (a.stale === 0 && a.sla_left_s !== b.sla_left_s) return a.sla_left_s - b.sla_left_s
   return b.due - a.due || (a.partition < b.partition ? -1 : 1)
 }
 

@@ -4,6 +4,7 @@
  */
 import type { AdapterContext, Answer, SourceAdapter } from '../adapters/adapter.ts'
 import { MalformedAnswer } from '../adapters/shared/malformed.ts'
+import { NO_ANSWER } from '../adapters/shared/no-answer.ts'
 import type { CallResult, SourceClient } from '../http/source-client.ts'
 import { messageOf } from '../model/errors.ts'
 import { entityId } from '../model/keys.ts'
@@ -12,7 +13,7 @@ import type { DurationMs } from '../model/time.ts'
 import type { WorkItem } from '../stores/store.ts'
 import { MAX_STEPS, stepsOf } from './ask-lookup.ts'
 import { type Judged, judge, type RecordedAnswer } from './commit-batch.ts'
-import type { IdentityRule } from './identity.ts'
+import { type IdentityRule, weighed } from './identity.ts'
 import type { Ending } from './partition-state.ts'
 import type { Unit, UnitTarget } from './unit-queue.ts'
 
@@ -63,6 +64,21 @@ export function endingOf(result: CallResult): Ending | null {
   }
 }
 
+/** The provider failed, is down, or takes no more questions for now: another one may be asked. Not so the run's own budget. */
+function hasFailed(result: CallResult, ending: Ending | null): boolean {
+  if (ending !== null) return ending.status === 'parked' && ending.code !== 'budget'
+  return result.kind === 'answer' && (result.classified.class === 'transient' || result.classified.class === 'malformed')
+}
+
+function isOwnFault(result: CallResult, request: RequestSpec, { ownFault }: SourceAdapter): boolean {
+  if (result.kind === 'refused' || result.view === null || result.classified.class !== 'source_down') return false
+  return ownFault?.(result.view, request) ?? false
+}
+
+function reasonOf(result: CallResult): string {
+  return result.kind === 'refused' ? result.message : result.classified.reason
+}
+
 function failAll(unit: Unit, deps: AskDeps, settled: Settled): Judged[] {
   const { class: errorClass, reason } = settled.classified
   return unit.targets.map(({ item }) =>
@@ -96,7 +112,7 @@ function judgeAnswers(
   for (const entry of unit.targets) {
     const answer = byEntity.get(entityId(entry.item.entry.entity))
     if (answer === undefined) unlisted.push(entry)
-    else judged.push(judge(deps.adapter, entry.item, answer, status))
+    else judged.push(judge(deps.adapter, entry.item, weighed(deps.adapter, entry.item, answer, deps.rule ?? null), status))
   }
   return { judged, unlisted }
 }
@@ -107,6 +123,8 @@ type Paging = {
   next(): RequestSpec | null
   /** Takes an answer in; returns what is wrong with its place in the sequence, or null. */
   take(view: ResponseView): string | null
+  /** Goes on without an answer to the last request; false when it cannot. */
+  goOn(): boolean
   answers(): readonly Answer[]
   /** What a 304 would be about: only the first answer can vouch for what is known. */
   readonly isFirst: boolean
@@ -135,6 +153,7 @@ function batchPaging(unit: Unit, { adapter, context }: AskDeps): Paging {
       cursor = page.next
       return null
     },
+    goOn: () => false,
     answers: () => answers,
   }
 }
@@ -151,6 +170,11 @@ function lookupPaging(unit: Unit, { adapter, context, rule = null }: AskDeps): P
     take(view) {
       views.push(view)
       return null
+    },
+    goOn() {
+      if (!steps.dispensable(views)) return false
+      views.push(NO_ANSWER)
+      return true
     },
     answers: () => [steps.parse(views)],
   }
@@ -180,6 +204,15 @@ export async function askUnit(unit: Unit, deps: AskDeps): Promise<UnitResult> {
       calls += result.stats.calls
       quotaWaitMs += result.stats.quotaWaitMs
       const ending = endingOf(result)
+      const isOurs = isOwnFault(result, request, deps.adapter)
+      if ((isOurs || hasFailed(result, ending)) && paging.goOn()) continue
+      if (isOurs && ending !== null)
+        return {
+          kind: 'stopped',
+          ending: { ...ending, status: 'failed', code: 'configuration', until: null, reason: reasonOf(result) },
+          calls,
+          quotaWaitMs,
+        }
       if (ending !== null || result.kind === 'refused') return { kind: 'stopped', ending: ending!, calls, quotaWaitMs }
       const { classified } = result
       view = result.view

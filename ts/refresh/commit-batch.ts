@@ -12,17 +12,20 @@ import type { CurrentRecord, DeltaEvent, EventKind, FieldChange } from '../model
 import type { DurationMs, EpochMs } from '../model/time.ts'
 import type { PendingChange, WorkItem } from '../stores/store.ts'
 import { payloadHash } from './canonical.ts'
+import { touches } from './changed-paths.ts'
 import { diffRecords } from './diff.ts'
 import { failureBackoff } from './freshness.ts'
 
 /**
- * What is recorded: an adapter's answer, or the engine's own knowledge that a conditional request found nothing new, or that the
- * source cannot be asked about the entity any more (no call was made).
+ * What is recorded: an adapter's answer, or the engine's own knowledge that a conditional request found nothing new, that the
+ * source cannot be asked about the entity any more (no call was made), or that the answer is about somebody else.
  */
 export type RecordedAnswer =
   | Answer
   | { readonly kind: 'not_modified'; readonly entity: EntityRef }
   | { readonly kind: 'unresolved'; readonly entity: EntityRef; readonly reason: string }
+  /** It was asked about, and what came back is too likely somebody else's: kept as a candidate, of which the record is not taken. */
+  | { readonly kind: 'candidate'; readonly entity: EntityRef; readonly reason: string; readonly identity: FoundIdentity }
 
 /** An answer with the row it concerns and, for records, its payload hash. */
 export type Judged = {
@@ -68,8 +71,14 @@ export type CommitParts = {
 
 const MAX_ERROR_CHARS = 500
 
+const KNOWN_CONTENT: CurrentRecord['record'] = {}
+
+/** Hashes a record; when it says what is known already (`hash` is the row's `payloadHash`), its content is left out of the result. */
 export function judge(adapter: SourceAdapter, item: WorkItem, answer: RecordedAnswer, status: number | null): Judged {
-  return { item, answer, status, hash: answer.kind === 'record' ? payloadHash(answer.record, adapter) : null }
+  if (answer.kind !== 'record') return { item, answer, status, hash: null }
+  const hash = payloadHash(answer.record, adapter)
+  // What is known already is not written: the record is let go here, not held until its commit.
+  return { item, answer: hash === item.entry.payloadHash ? { ...answer, record: KNOWN_CONTENT } : answer, status, hash }
 }
 
 /** Whether the stored record must be read to say what happened: its content is (or may be) about to change. */
@@ -213,6 +222,13 @@ class Builder {
         this.tally.skipped += 1
         this.ledger.push(setAside(judged.item.entry, this.input, judged.answer.reason))
         break
+      case 'candidate':
+        this.tally.skipped += 1
+        this.ledger.push(
+          setAside(skip(judged.item.entry, this.input, judged, judged.answer.reason), this.input, judged.answer.reason),
+        )
+        this.addIdentity(judged, judged.answer.identity)
+        break
       case 'failed':
         this.tally.failed += 1
         this.ledger.push(fail(judged.item.entry, this.input, judged, judged.answer.errorClass, judged.answer.reason))
@@ -223,6 +239,11 @@ class Builder {
   private addRecord(judged: Judged, record: CurrentRecord['record'], newHash: string): void {
     const { entry } = judged.item
     const { adapter, now, runId } = this.input
+    if (newHash === entry.payloadHash) {
+      this.tally.unchanged += 1
+      this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
+      return
+    }
     const stored = {
       source: adapter.id,
       entity: entry.entity,
@@ -231,11 +252,6 @@ class Builder {
       normalizerVersion: adapter.normalizerVersion,
       present: true,
       runId,
-    }
-    if (newHash === entry.payloadHash) {
-      this.tally.unchanged += 1
-      this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
-      return
     }
     const old = this.input.oldRecords.get(entityId(entry.entity)) ?? null
     if (entry.payloadHash !== null && entry.normalizerVersion !== adapter.normalizerVersion) {
@@ -297,15 +313,7 @@ class Builder {
     this.tally.events += 1
     for (const rule of this.input.followUps) {
       if (!rule.kinds.includes(event.kind)) continue
-      if (
-        rule.paths.length > 0 &&
-        !event.changes.some((field) =>
-          rule.paths.some(
-            (path) => field.path === path || field.path.startsWith(`${path}.`) || field.path.startsWith(`${path}[`),
-          ),
-        )
-      )
-        continue
+      if (rule.paths.length > 0 && !event.changes.some((field) => rule.paths.some((path) => touches(field.path, path)))) continue
       this.pending.push({ source: rule.source, entity, reason: rule.reason, at: now, by: `event:${event.eventId.slice(0, 16)}` })
     }
   }
@@ -320,6 +328,8 @@ class Builder {
     const stored = judged.item.identity
     const source = this.input.adapter.resolvesFor ?? this.input.adapter.id
     if (stored?.decidedBy === 'user') return
+    // One that could not be asked by is not kept: the entity is found again by what it was found by.
+    if (found.providerKey !== '' && (this.input.adapter.providerKeyProblem?.(found.providerKey) ?? null) !== null) return
     const same =
       stored !== null &&
       stored.providerKey === found.providerKey &&

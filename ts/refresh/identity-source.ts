@@ -19,7 +19,9 @@ export type IdentitySettings = {
 /** The source with the rule by which its identities count, and the one that finds them. */
 export function withIdentitySource(main: RunSource, settings: IdentitySettings): readonly RunSource[] {
   const { adapter } = main
-  if (adapter.resolve === undefined && adapter.identityRequired !== true) return [main]
+  const judgesAnswers =
+    (adapter.identifies?.minConfidence ?? 0) > 0 || (adapter.identifies !== undefined && settings.rule.minConfidence > 0)
+  if (adapter.resolve === undefined && adapter.identityRequired !== true && !judgesAnswers) return [main]
   const judged: RunSource = { ...main, identity: settings.rule }
   const derived = settings.enabled ? identityAdapter(adapter, settings.rule) : null
   if (derived === null) return [judged]
@@ -29,19 +31,21 @@ export function withIdentitySource(main: RunSource, settings: IdentitySettings):
   return [judged, { ...judged, adapter: derived, followUps: [], policy }]
 }
 
-/** A first record at a source that is read to find identities is a reason to look for them now, not when the cadence says so. */
+/**
+ * What is news at a source that is read to find identities is a reason to look for them now, not when the cadence says so: a first
+ * record, and a change of what the candidates depend on.
+ */
 export function withIdentityFollowUps(sources: readonly RunSource[]): readonly RunSource[] {
   return sources.map((source) => {
+    const read = source.adapter.id
     const rules = sources
-      .filter(({ adapter }) => adapter.resolvesFor !== undefined && adapter.reads?.includes(source.adapter.id) === true)
-      .map(
-        ({ adapter }): FollowUpRule => ({
-          kinds: ['created', 'returned'],
-          paths: [],
-          source: adapter.id,
-          reason: `${source.adapter.id} knows it now`,
-        }),
-      )
+      .filter(({ adapter }) => adapter.resolvesFor !== undefined)
+      .flatMap(({ adapter: { id, reads, resolve } }): FollowUpRule[] => {
+        const first = { kinds: ['created', 'returned'], paths: [], source: id, reason: `${read} knows it now` }
+        const paths = resolve?.dependsOn?.[read] ?? []
+        const changed = { kinds: ['changed'], paths, source: id, reason: `what ${read} says of it changed` }
+        return [...(reads?.includes(read) === true ? [first] : []), ...(paths.length === 0 ? [] : [changed])]
+      })
     return rules.length === 0 ? source : { ...source, followUps: [...source.followUps, ...rules] }
   })
 }

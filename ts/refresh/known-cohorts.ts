@@ -14,6 +14,15 @@ function cohortsOf({ adapter, stats, checkpoints }: PlanSource): readonly string
 /** Numbered cohorts come into being as entities become askable; before, nobody can say which there will be. */
 const isUnplaced = ({ stats }: PlanSource): boolean => stats.every((row) => row.cohort === UNRESOLVED_COHORT)
 
+/** Whether entities that are placed later may make it: numbered cohorts of a source all have its own name in front. */
+function mayBecome({ adapter }: PlanSource, cohort: string): boolean {
+  if (cohort === UNRESOLVED_COHORT || !adapter.cohort.numbered) return true
+  return adapter.entityKinds.some((kind) => {
+    const name = adapter.cohort.name({ kind, key: '', attributes: {}, aliases: [] })
+    return cohort.startsWith(`${name}_`) && /^\d{4,}$/.test(cohort.slice(name.length + 1))
+  })
+}
+
 /** Those that begin most like it, at most three. */
 function closest(name: string, known: readonly string[]): readonly string[] {
   const shared = (other: string): number => {
@@ -26,22 +35,22 @@ function closest(name: string, known: readonly string[]): readonly string[] {
 
 function unknown(what: string, name: string, known: readonly string[]): EngineError {
   return new EngineError('usage', `unknown_${what}`, `there is no ${what} "${name}"`, {
-    hint: `list them with: partitions; close to it: ${closest(name, known).join(', ')}`,
+    hint: `list them with: partitions${known.length === 0 ? '' : `; close to it: ${closest(name, known).join(', ')}`}`,
   })
 }
 
 /**
- * Throws `unknown_cohort` or `unknown_partition` (recovery `usage`). Sources without entities are not judged: which cohorts
- * they will have is not known before entities are loaded and placed.
+ * Throws `unknown_cohort` or `unknown_partition` (recovery `usage`). Of sources without placed entities only names are refused that
+ * cannot come into being: which cohorts they will have is not known before.
  */
 export function refuseUnknownCohorts(sources: readonly PlanSource[], request: RefreshRequest): void {
   const bySource = new Map(sources.map((source) => [source.adapter.id, source]))
   for (const key of request.partitions) {
     const parsed = parsePartitionKey(key)
     const source = parsed === null ? undefined : bySource.get(parsed.source)
-    if (source === undefined || isUnplaced(source)) continue
+    if (source === undefined) continue
     const known = cohortsOf(source)
-    if (known.includes(parsed!.cohort)) continue
+    if (known.includes(parsed!.cohort) || (isUnplaced(source) && mayBecome(source, parsed!.cohort))) continue
     throw unknown(
       'partition',
       key,
@@ -50,7 +59,11 @@ export function refuseUnknownCohorts(sources: readonly PlanSource[], request: Re
   }
   if (request.cohorts.length === 0) return
   const selected = sources.filter(({ adapter }) => request.sources.length === 0 || request.sources.includes(adapter.id))
-  if (selected.some(isUnplaced)) return
+  // One source whose cohorts are not known yet does not make a slip right that fits none of the others.
   const known = [...new Set(selected.flatMap(cohortsOf))]
-  for (const cohort of request.cohorts) if (!known.includes(cohort)) throw unknown('cohort', cohort, known)
+  const nonePlaced = selected.every(isUnplaced)
+  for (const cohort of request.cohorts) {
+    const isPossible = nonePlaced && selected.some((source) => mayBecome(source, cohort))
+    if (!known.includes(cohort) && !isPossible) throw unknown('cohort', cohort, known)
+  }
 }

@@ -53,9 +53,12 @@ export async function passBackoffs(
   return waiting
 }
 
-export function backoffText(cohort: string, { failures, nextAttemptAt, reason }: PassBackoff): string {
-  const times = failures === 1 ? 'failed' : `failed ${failures} times in a row`
-  return `${cohort} ${times} (${reason}) and is tried again at ${toIso(nextAttemptAt)}; --force tries it now`
+export function backoffReason({ failures, reason }: Pick<PassBackoff, 'failures' | 'reason'>): string {
+  return `${failures === 1 ? 'failed' : `failed ${failures} times in a row`} (${reason})`
+}
+
+export function backoffText(cohort: string, backoff: PassBackoff): string {
+  return `${cohort} ${backoffReason(backoff)} and is tried again at ${toIso(backoff.nextAttemptAt)}; --force tries it now`
 }
 
 /** Takes note of how a pass ended. Only success and failure say anything; who was told to wait, or stopped, has not failed. */

@@ -7,17 +7,18 @@
  */
 import type { SourceAdapter } from '../adapters/adapter.ts'
 import type { Checkpoint } from '../model/checkpoint.ts'
-import type { JsonObject } from '../model/json.ts'
 import { FEED_COHORT, FILE_COHORT, partitionKey, type SourceId } from '../model/keys.ts'
 import type { Plan, PlannedPartition, RefreshRequest, SourcePlan, Strategy } from '../model/plan.ts'
-import { type DurationMs, type EpochMs, formatDuration, toIso, toUtcDate } from '../model/time.ts'
+import { type DurationMs, type EpochMs, formatDuration, toUtcDate } from '../model/time.ts'
 import { formatWindow } from '../model/window.ts'
 import type { PartitionStats, QuotaRule, QuotaUse } from '../stores/store.ts'
 import { UNRESOLVED_COHORT } from './cohort.ts'
-import { callsPerDay, feasibility, type SteadyLoad, timeForCalls } from './feasibility.ts'
+import { callRules, callsPerDay, steadyLoad, timeForCalls, waitForSpent } from './feasibility.ts'
+import { feasibility } from './feasibility-repairs.ts'
 import { backoffText, type PassBackoff } from './pass-backoff.ts'
+import { heldBack } from './plan-held-back.ts'
 import { resumesFeed, resumesFile, resumesItems } from './resume.ts'
-import { scopeOf, scopeText } from './scope.ts'
+import { fileScopeText, scopeOf, scopeText } from './scope.ts'
 import {
   coveredByFeed,
   effectiveBatchSize,
@@ -26,6 +27,7 @@ import {
   feedCalls,
   feedWindow,
   itemCallsOf,
+  itemStrategy,
   learnedCallsPerEntity,
 } from './strategy-cost.ts'
 
@@ -55,11 +57,6 @@ export type PlanSource = {
 }
 
 export type PlanInput = { readonly now: EpochMs; readonly request: RefreshRequest; readonly sources: readonly PlanSource[] }
-
-/** Strategy by which single entities of a source are asked about. */
-export function itemStrategy(adapter: SourceAdapter): 'batch' | 'lookup' | null {
-  return adapter.batch !== undefined ? 'batch' : adapter.lookup !== undefined ? 'lookup' : null
-}
 
 type Selection = {
   readonly cohorts: ReadonlySet<string> | null
@@ -107,50 +104,6 @@ function sum(rows: readonly PartitionStats[], pick: (row: PartitionStats) => num
   return rows.reduce((total, row) => total + pick(row), 0)
 }
 
-/** What keeping the SLA costs in the long run with the cheapest complete strategy. */
-export function steadyLoad(source: PlanSource): SteadyLoad | null {
-  const { adapter, policy } = source
-  // Calls never span cohorts: ten cohorts of one entity are ten calls, whatever a batch may hold.
-  const askable = source.stats.map((row) => ({ due: row.population - row.unresolved }))
-  if (askable.every((row) => row.due <= 0)) return null
-  if (adapter.file !== undefined) return { callsPerRound: 1, everyMs: policy.cadenceMs, strategy: 'file' }
-  const size = effectiveBatchSize(adapter, policy.batchSize)
-  const asked = itemStrategy(adapter) ?? 'lookup'
-  const items: SteadyLoad = {
-    callsPerRound: itemCallsOf(adapter, asked, askable, size, learnedCallsPerEntity(source.checkpoints, asked)),
-    everyMs: policy.slaMs,
-    strategy: asked,
-  }
-  if (adapter.feed === undefined || !adapter.feed.complete) return items
-  const walk = { from: 0 }
-  const feed: SteadyLoad = {
-    callsPerRound: feedCalls(adapter, source.options, source.feedFact, walk, policy.cadenceMs),
-    everyMs: policy.cadenceMs,
-    strategy: 'feed',
-  }
-  return feed.callsPerRound / feed.everyMs < items.callsPerRound / items.everyMs ? feed : items
-}
-
-/** The quotas as calls: those that count credits by what a call of this source takes on average. */
-function callRules({ adapter, options, policy }: PlanSource): readonly QuotaRule[] {
-  const credits = adapter.creditsPerCall?.(options as JsonObject) ?? 1
-  return policy.rules.flatMap((rule) => {
-    if (rule.unit !== 'credit') return [rule]
-    return credits <= 0 ? [] : [{ ...rule, limit: rule.limit / credits }]
-  })
-}
-
-function heldBack(source: PlanSource, now: EpochMs): string | null {
-  if (source.downUntil !== null && source.downUntil > now) return `source down, next probe at ${toIso(source.downUntil)}`
-  for (const use of source.quota) {
-    if (use.blockedUntil !== null && use.blockedUntil > now) return `the provider refuses calls until ${toIso(use.blockedUntil)}`
-    // Where credits are spent, calls that cost none still go through.
-    if (use.rule.kind === 'counter' && use.rule.unit !== 'credit' && use.remaining <= 0)
-      return `quota of ${use.rule.limit} per ${formatDuration(use.rule.perMs)} spent until ${use.freesAt === null ? 'its reset' : toIso(use.freesAt)}`
-  }
-  return null
-}
-
 /** Stale first, then pending, then the oldest knowledge, then by name so that equal inputs give equal plans. */
 function byUrgency(a: PartitionStats, b: PartitionStats): number {
   if (a.stale > 0 !== b.stale > 0) return a.stale > 0 ? -1 : 1
@@ -172,6 +125,8 @@ function reasonFor(row: PartitionStats, policy: PlanPolicy, work: number, reques
   if (aged > 0 && row.stale < aged) parts.push(`${aged} older than ${formatDuration(policy.cadenceMs)}`)
   return parts.join(', ') || 'due'
 }
+
+type WaitingPass = { readonly why: string; readonly strategy: Strategy; readonly calls: number }
 
 type SourceWork = { readonly plan: SourcePlan; readonly partitions: readonly PlannedPartition[] }
 
@@ -237,9 +192,11 @@ function planSource(source: PlanSource, input: PlanInput, loads: Loads): SourceW
     reason: string,
     window = request.window,
     provesSince: EpochMs | null = null,
+    entities = sum(judged, request.window === null ? wanted : (row) => row.due),
   ): PlannedPartition => ({
     ...base,
     ...totals,
+    entities,
     partition: partitionKey(adapter.id, cohort),
     cohort,
     strategy,
@@ -273,6 +230,7 @@ function planSource(source: PlanSource, input: PlanInput, loads: Loads): SourceW
         strategy: items!,
         due: row.due,
         stale: row.stale,
+        entities: count,
         calls: itemCalls([{ due: count }]),
         resume,
         reason: reasonFor(row, policy, count, request, resume),
@@ -280,15 +238,20 @@ function planSource(source: PlanSource, input: PlanInput, loads: Loads): SourceW
     }
   }
 
-  let waiting: string | null = null
-  const waits = (cohort: string): boolean => {
+  let waiting: WaitingPass | null = null
+  const waits = (cohort: string, strategy: Strategy, calls: number): boolean => {
     const backoff = request.force ? undefined : source.passBackoffs?.get(cohort)
-    if (backoff !== undefined) waiting = backoffText(cohort, backoff)
+    if (backoff !== undefined) waiting = { why: backoffText(cohort, backoff), strategy, calls: Math.max(1, calls) }
     return backoff !== undefined
   }
 
   if (selection !== null) {
-    const filePass = resumesFile(points.get(partitionKey(adapter.id, FILE_COHORT)), now, policy.cadenceMs)
+    const filePass = resumesFile(
+      points.get(partitionKey(adapter.id, FILE_COHORT)),
+      now,
+      policy.cadenceMs,
+      fileScopeText(scopeOf(adapter.id, request)),
+    )
     const feedPass = resumesFeed(
       points.get(partitionKey(adapter.id, FEED_COHORT)),
       request.window,
@@ -297,14 +260,14 @@ function planSource(source: PlanSource, input: PlanInput, loads: Loads): SourceW
     if (adapter.file !== undefined) {
       // One download, whatever part of it is asked for; only that part is then judged.
       const neverLoaded = population === 0 && request.window === null && 'loader' in adapter.file
-      if ((someWork || filePass || neverLoaded) && !waits(FILE_COHORT)) {
+      if ((someWork || filePass || neverLoaded) && !waits(FILE_COHORT, 'file', 1)) {
         partitions.push(whole(FILE_COHORT, 'file', 1, filePass, neverLoaded ? 'never loaded' : `${due} due of ${population}`))
       }
     } else if (request.window !== null && adapter.feed !== undefined && selection.feed) {
       // Cohorts and limit choose among what changed in the window; they do not change what a window is.
       const calls = feedCalls(adapter, source.options, source.feedFact, request.window, request.window.to)
       callsByStrategy.feed = calls
-      if (!waits(FEED_COHORT))
+      if (!waits(FEED_COHORT, 'feed', calls))
         partitions.push(whole(FEED_COHORT, 'feed', calls, feedPass, `what changed in ${formatWindow(request.window)}`))
     } else {
       // A walk cannot be cut to so many entities, and a pass over all is not what --force means.
@@ -313,7 +276,7 @@ function planSource(source: PlanSource, input: PlanInput, loads: Loads): SourceW
       const walk = mayWalk && request.window === null ? feedWindow(adapter, rows, now, policy.windowMs) : null
       const chosen = walk === null ? null : chooseFeed(source, judged, walk, now, itemCalls, selection.namesWhole)
       if (walk !== null) callsByStrategy.feed = feedCalls(adapter, source.options, source.feedFact, walk, now)
-      if (walk !== null && (chosen !== null || feedPass) && !waits(FEED_COHORT)) {
+      if (walk !== null && (chosen !== null || feedPass) && !waits(FEED_COHORT, 'feed', chosen ?? 1)) {
         partitions.push(
           whole(
             FEED_COHORT,
@@ -323,6 +286,7 @@ function planSource(source: PlanSource, input: PlanInput, loads: Loads): SourceW
             `proves the rest unchanged since ${toUtcDate(walk.knownSince)}`,
             { from: walk.from, to: now },
             walk.knownSince,
+            sum(judged, (row) => coveredByFeed(row, walk)),
           ),
         )
         if (items !== null) addItems(work, (row) => wanted(row) - (request.force ? 0 : coveredByFeed(row, walk)))
@@ -333,8 +297,10 @@ function planSource(source: PlanSource, input: PlanInput, loads: Loads): SourceW
   }
 
   // What can be asked about one by one meanwhile, is.
-  const held = heldBack(source, now) ?? (partitions.length === 0 ? waiting : null)
-  const calls = partitions.reduce((total, part) => total + part.calls, 0)
+  const wait = partitions.length === 0 ? (waiting as WaitingPass | null) : null
+  const held = heldBack(source, now)?.why ?? wait?.why ?? null
+  // What is held back is counted like what is planned: it is work that waits.
+  const calls = wait?.calls ?? partitions.reduce((total, part) => total + part.calls, 0)
   return {
     partitions: held === null ? partitions : [],
     plan: {
@@ -345,14 +311,27 @@ function planSource(source: PlanSource, input: PlanInput, loads: Loads): SourceW
       neverAttempted: sum(rows, (row) => row.neverAttempted),
       backingOff: sum(rows, (row) => row.backingOff),
       unresolved,
-      strategy: partitions[0]?.strategy ?? null,
+      strategy: partitions[0]?.strategy ?? wait?.strategy ?? null,
       callsByStrategy,
       calls,
-      etaMs: calls === 0 ? 0 : timeForCalls(calls, callRules(source)),
-      feasibility: feasibility(steadyLoad(source), callRules(source), policy.slaMs, othersOf(source, loads)),
+      etaMs: etaOf(source, calls, items, partitions, now),
+      feasibility: feasibility(source, othersOf(source, loads)),
       heldBack: held,
     },
   }
+}
+
+/** A call costs by how many entities it is about where credits are counted so; what is spent comes back with the next period. */
+function etaOf(
+  source: PlanSource,
+  calls: number,
+  items: Strategy | null,
+  partitions: readonly PlannedPartition[],
+  now: EpochMs,
+): DurationMs {
+  if (calls === 0) return 0
+  const entities = partitions.reduce((total, part) => total + (part.strategy === items ? part.entities : part.calls), 0)
+  return Math.max(timeForCalls(calls, callRules(source, entities / calls)), waitForSpent(source, calls, entities, now))
 }
 
 /** Calls of a feed walk when it settles something, and is named or cheaper than asking about all it would settle; else null. */

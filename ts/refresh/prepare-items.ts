@@ -3,7 +3,7 @@ import type { SourceAdapter, Target } from '../adapters/adapter.ts'
 import type { JsonObject } from '../model/json.ts'
 import { entityId, type SourceId } from '../model/keys.ts'
 import type { LedgerStore, SmallStore, WorkItem } from '../stores/store.ts'
-import { type IdentityRule, identityReason, withCountingIdentity } from './identity.ts'
+import { type IdentityRule, identityReason, storedKeyReason, withCountingIdentity } from './identity.ts'
 
 export type PreparedItem = WorkItem & { readonly related?: Target['related'] }
 
@@ -39,22 +39,29 @@ export async function prepareItems(items: readonly WorkItem[], deps: PrepareDeps
   return items.map((item) => ({ ...withRelated(item), identity: identities.get(entityId(item.entry.entity)) ?? null }))
 }
 
-/** Why the source cannot be asked about a prepared item after all: its identity was taken back since it was placed. */
+/**
+ * Why the source cannot be asked about a prepared item after all: its identity was taken back since it was placed, or is none that could
+ * be asked by. Whoever looks for identities asks all the same: a better one may be found.
+ */
 export function unaskable(item: WorkItem, { adapter, rule }: Pick<PrepareDeps, 'adapter' | 'rule'>): string | null {
-  if (adapter.identityRequired !== true || rule === null) return null
+  if (adapter.resolvesFor !== undefined) return null
+  if (adapter.identityRequired !== true || rule === null) return storedKeyReason(adapter, item.entity, item.identity)
   return identityReason(adapter, item.entity, item.identity, rule)
 }
 
-/** The same for a stream. Read ahead only where there is something to read. */
+/** The same for a stream. Read ahead only where there is something to read; else each item passes as it comes. */
 export async function* preparePages(items: AsyncIterable<WorkItem>, deps: PrepareDeps): AsyncGenerator<PreparedItem> {
-  const { adapter } = deps
-  const size = adapter.resolvesFor === undefined && (adapter.reads ?? []).length === 0 ? 1 : PAGE_ROWS
+  const { adapter, rule } = deps
+  if (adapter.resolvesFor === undefined && (adapter.reads ?? []).length === 0) {
+    for await (const item of items) yield withCountingIdentity<PreparedItem>(item, rule)
+    return
+  }
   let page: WorkItem[] = []
   for await (const item of items) {
     page.push(item)
-    if (page.length < size) continue
-    yield* await prepareItems(page, deps)
+    if (page.length < PAGE_ROWS) continue
+    for (const prepared of await prepareItems(page, deps)) yield prepared
     page = []
   }
-  yield* await prepareItems(page, deps)
+  for (const prepared of await prepareItems(page, deps)) yield prepared
 }

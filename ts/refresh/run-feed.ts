@@ -1,6 +1,7 @@
 /**
- * Walks a source's change feed, slice by slice and page by page. Each page is one commit that carries the place after it,
- * so an interrupted walk goes on at the next page. A complete walk proves unchanged what it did not list.
+ * Walks a source's change feed, slice by slice and page by page. A page is committed with the place after it, so an
+ * interrupted walk goes on at the next page; the next pages are asked for meanwhile. A complete walk proves unchanged what it
+ * did not list.
  */
 import type { AdapterContext, FeedItem, SourceAdapter } from '../adapters/adapter.ts'
 import { MalformedAnswer } from '../adapters/shared/malformed.ts'
@@ -13,7 +14,9 @@ import { DAY_MS, type DurationMs, type EpochMs } from '../model/time.ts'
 import type { Window } from '../model/window.ts'
 import { endingOf } from './ask-unit.ts'
 import { type Judged, judge } from './commit-batch.ts'
-import type { IdentityRule } from './identity.ts'
+import { type IdentityRule, weighed } from './identity.ts'
+import { noteRefusedKey } from './identity-keys.ts'
+import { PageCommits } from './page-commits.ts'
 import type { PartitionSession } from './partition-session.ts'
 import { prepareItems, unaskable } from './prepare-items.ts'
 import { quarantinePage } from './quarantine-item.ts'
@@ -32,6 +35,8 @@ export type FeedRunDeps = {
   /** Of what the walk lists only these entities are judged; null: all. Its cohorts and its limit count, the window is the walk's own. */
   readonly scope: Scope | null
   readonly takeEntity: () => boolean
+  /** How many pages may be without a commit at any moment, the one that is asked for included. 1: one page after another. */
+  readonly maxInFlight: number
   /** By which identities count; null where there are none to judge. */
   readonly rule: IdentityRule | null
 }
@@ -49,6 +54,11 @@ type FeedCursor = {
 
 export const feedFactName = (source: string): string => `feed:${source}`
 
+/** A page that was received, and where the walk stands after it. */
+type ReceivedPage = { readonly items: readonly FeedItem[]; readonly next: FeedCursor; readonly askedAt: EpochMs }
+
+/** Rows that pages share one transaction for: keeps a commit in the single-digit milliseconds. */
+const MAX_COMMIT_ROWS = 500
 /** Guards against pages that never end; a walk that is longer goes on with the next run. */
 const MAX_PAGES = 100_000
 
@@ -108,14 +118,14 @@ async function matchItems(session: PartitionSession, deps: FeedRunDeps, items: r
   const aliases = [...new Set(items.flatMap((item) => item.aliases))]
   const byAlias = new Map<string, readonly EntityRef[]>()
   for (const kind of adapter.entityKinds) {
-    for (const [alias, entities] of await store.entitiesByAlias(kind, aliases))
+    for (const [alias, entities] of await store.entityRefsByAlias(kind, aliases))
       byAlias.set(alias, [...(byAlias.get(alias) ?? []), ...entities])
   }
   const candidates = new Map<string, { ref: EntityRef; items: FeedItem[] }>()
   for (const item of items) {
     const refs = new Map<string, EntityRef>()
     for (const ref of [...(byKey.get(item.providerKey) ?? []), ...item.aliases.flatMap((alias) => byAlias.get(alias) ?? [])])
-      refs.set(entityId(ref), { kind: ref.kind, key: ref.key })
+      refs.set(entityId(ref), ref)
     for (const [id, ref] of refs) {
       const known = candidates.get(id)
       if (known === undefined) candidates.set(id, { ref, items: [item] })
@@ -129,14 +139,23 @@ async function matchItems(session: PartitionSession, deps: FeedRunDeps, items: r
     [...candidates.values()].map(({ ref }) => ref),
   )
   const prepared = await prepareItems(found, { adapter, store, rule })
-  const rows = prepared.filter((row) => isOfCohort(deps.scope, row.entry.cohort) && unaskable(row, { adapter, rule }) === null)
+  const rows = prepared.filter((row) => isOfCohort(deps.scope, row.entry.cohort))
   const context = { now: clock.now(), options: deps.options }
   const judged: Judged[] = []
   for (const row of rows) {
+    const reason = unaskable(row, { adapter, rule })
+    if (reason !== null) {
+      // It changed, and nobody can say of what it is: the walk must not prove it unchanged.
+      if (row.entry.outcome === 'skipped') continue
+      if (adapter.identityRequired !== true) await noteRefusedKey(store, adapter.id)
+      const answer = { kind: 'unresolved' as const, entity: row.entry.entity, reason }
+      judged.push({ item: row, answer, status: null, hash: null })
+      continue
+    }
     if (!deps.takeEntity()) break
     for (const item of candidates.get(entityId(row.entry.entity))?.items ?? []) {
       const answer = adapter.feed!.answer(item, targetOf(row, adapter, rule), context)
-      if (answer !== null) judged.push(judge(adapter, row, answer, 200))
+      if (answer !== null) judged.push(judge(adapter, row, weighed(adapter, row, answer, rule), 200))
     }
   }
   return judged
@@ -174,14 +193,59 @@ async function walk(session: PartitionSession, deps: FeedRunDeps, waited: { ms: 
     }
     await session.commit({ judged: [], calls: 0, cursor: JSON.stringify(cursor) })
   }
+  const commits = new PageCommits<ReceivedPage>(
+    async (pages) => {
+      const judged: Judged[] = []
+      for (const { items, askedAt } of pages)
+        for (const one of items.length === 0 ? [] : await matchItems(session, deps, items)) judged.push({ ...one, askedAt })
+      await session.commit({ judged, calls: 0, cursor: JSON.stringify(pages.at(-1)!.next) })
+    },
+    { maxPages: deps.maxInFlight, maxItems: MAX_COMMIT_ROWS },
+  )
+  let end: FeedCursor | null
+  try {
+    end = await askPages(session, deps, cursor, commits, waited)
+  } finally {
+    // Whyever the walk stops: what was received is recorded.
+    await commits.drained()
+  }
+  if (end === null) return
+  const days = Math.max(1, (deps.window.to - deps.window.from) / DAY_MS)
+  const fact: FeedFact = { asOf, marker: end.marker, pagesPerDay: end.pages / days }
+  await session.complete({
+    calls: 0,
+    ...(end.knownSince === null
+      ? {}
+      : {
+          facts: { [feedFactName(adapter.id)]: fact as unknown as JsonValue },
+          ...(feed.complete
+            ? { provenUnchanged: { asOf, knownSince: end.knownSince, responseStatus: 200, outcome: 'unchanged' as const } }
+            : {}),
+        }),
+  })
+}
+
+/** Asks for page after page and hands them over; returns the place at the end of the walk, or null when it stops before. */
+async function askPages(
+  session: PartitionSession,
+  deps: FeedRunDeps,
+  from: FeedCursor,
+  commits: PageCommits<ReceivedPage>,
+  waited: { ms: DurationMs },
+): Promise<FeedCursor | null> {
+  const feed = deps.adapter.feed!
+  const { clock } = session.deps
+  let cursor = from
   /** Places asked in this run: a provider whose pages or slices go in a circle is found out at once. */
   const asked = new Set<string>()
   while (cursor.slices.length > 0) {
-    if (!session.isWorking) return
+    await commits.room()
+    if (!session.isWorking) return null
     const slice: string = cursor.slices[0]!
     const askedAt = clock.now()
-    const view = await callOnce(session, deps, feed.request(deps.window, slice, cursor.page, context()), waited)
-    if (view === null) return
+    const context: AdapterContext = { now: askedAt, options: deps.options }
+    const view = await callOnce(session, deps, feed.request(deps.window, slice, cursor.page, context), waited)
+    if (view === null) return null
     const page = await parsePage(session, deps, view, slice, cursor.page)
     asked.add(placeOf(slice, cursor.page))
     if (page.next !== null && asked.has(placeOf(slice, page.next)))
@@ -196,24 +260,10 @@ async function walk(session: PartitionSession, deps: FeedRunDeps, waited: { ms: 
     if (page.split?.some((part) => asked.has(placeOf(part, null))))
       throw new FeedStopped(`slice ${slice} splits into one that was asked before`)
     if (asked.size > MAX_PAGES) throw new FeedStopped(`more than ${MAX_PAGES} pages in one run`)
-    const matched = page.split === undefined ? await matchItems(session, deps, page.items) : []
-    const judged = matched.map((one) => ({ ...one, askedAt }))
-    await session.commit({ judged, calls: 0, cursor: JSON.stringify(next) })
+    commits.add({ items: page.split === undefined ? page.items : [], next, askedAt })
     cursor = next
   }
-  const days = Math.max(1, (deps.window.to - deps.window.from) / DAY_MS)
-  const fact: FeedFact = { asOf, marker: cursor.marker, pagesPerDay: cursor.pages / days }
-  await session.complete({
-    calls: 0,
-    ...(cursor.knownSince === null
-      ? {}
-      : {
-          facts: { [feedFactName(adapter.id)]: fact as unknown as JsonValue },
-          ...(feed.complete
-            ? { provenUnchanged: { asOf, knownSince: cursor.knownSince, responseStatus: 200, outcome: 'unchanged' as const } }
-            : {}),
-        }),
-  })
+  return cursor
 }
 
 export async function runFeed(session: PartitionSession, deps: FeedRunDeps): Promise<{ quotaWaitMs: DurationMs }> {

@@ -20,7 +20,7 @@ import { UNRESOLVED_COHORT } from './cohort.ts'
 import { judge } from './commit-batch.ts'
 import type { PartitionSession } from './partition-session.ts'
 import { compareKeyed, leavesWork, type ReadTable } from './run-keyed-file.ts'
-import { isInWindow, isOfCohort, type Scope } from './scope.ts'
+import { fileScopeText, isInWindow, isOfCohort, type Scope } from './scope.ts'
 
 /** What the engine's loader reports of a file. */
 export type LoadedFile = {
@@ -62,7 +62,9 @@ export type FileRunDeps = {
 }
 
 type Download = { readonly path: string; readonly bytes: number; readonly sha256: string; readonly validators: Validators }
-type FileCursor =
+/** `scope`: for which part of the source the pass was begun; null: all. */
+type FileCursor = { readonly scope?: string | null } & FileStage
+type FileStage =
   | { readonly stage: 'downloaded'; readonly download: Download }
   | { readonly stage: 'loaded'; readonly download: Download; readonly loaded: LoadedFile }
   /** A 304: the file of the last pass still holds, and settles what is still due (never asked, pending, failing). */
@@ -133,6 +135,7 @@ async function download(
   anyway: boolean,
 ): Promise<FileCursor | null> {
   const { fact } = deps
+  const scope = fileScopeText(deps.scope)
   const known = fact !== null && !anyway ? fact.validators : { etag: null, lastModified: null }
   const request = await fileRequest(session, deps, waited, known)
   if (request === null) return null
@@ -141,7 +144,7 @@ async function download(
   const { view, classified } = answer
   if (classified.class === 'not_modified' && fact !== null && !anyway) {
     const asOf = session.checkpoint.passStartedAt
-    const cursor: FileCursor = { stage: 'not_modified', fact: { ...fact, asOf } }
+    const cursor: FileCursor = { stage: 'not_modified', fact: { ...fact, asOf }, scope }
     await session.commit({
       judged: [],
       calls: 0,
@@ -158,7 +161,7 @@ async function download(
   }
   const { path, bytes, sha256 } = view.file
   const validators = { etag: view.headers['etag'] ?? null, lastModified: view.headers['last-modified'] ?? null }
-  const cursor: FileCursor = { stage: 'downloaded', download: { path, bytes, sha256, validators } }
+  const cursor: FileCursor = { stage: 'downloaded', download: { path, bytes, sha256, validators }, scope }
   await session.commit({ judged: [], calls: 0, cursor: JSON.stringify(cursor) })
   session.deps.crashPoints.reach('file.after_download')
   return cursor
@@ -186,6 +189,11 @@ async function compare(
       rows.map((row) => row.entry.entity),
       ingestId,
     )
+    // Other files were loaded meanwhile, so many that this one is forgotten: the next pass asks for it anew.
+    if (seen === null) {
+      session.stop('failed', 'which entities the file names was forgotten: too many other files were loaded since')
+      return
+    }
     const context = { now: clock.now(), options: deps.options }
     const judged = rows.flatMap((row) => {
       const { entity } = row.entry
@@ -253,17 +261,25 @@ async function placeOf(session: PartitionSession, deps: FileRunDeps): Promise<Fi
   return (await deps.fileExists(cursor.download.path, cursor.download.bytes)) ? cursor : null
 }
 
+/** Whether the store still knows whom a loaded file names: sightings are kept for the newest ingests only. */
+async function isRemembered(session: PartitionSession, { ingestId }: LoadedFile): Promise<boolean> {
+  return (await session.deps.store.seenBy([], ingestId)) !== null
+}
+
 async function pass(session: PartitionSession, deps: FileRunDeps, waited: { ms: DurationMs }): Promise<void> {
   const { adapter } = deps
   const file = adapter.file!
   let cursor = await placeOf(session, deps)
+  if (cursor?.stage === 'loaded' && isPopulation(file) && !(await isRemembered(session, cursor.loaded))) cursor = null
   if (cursor === null) {
     await deps.sweepFiles()
     cursor = await download(session, deps, waited, deps.force)
     if (cursor === null) return
   }
-  if (cursor.stage === 'not_modified' && !isPopulation(file) && session.isWorking && (await leavesWork(session, deps))) {
-    // The rows of the others were not kept; their file is fetched once more for those that came since.
+  const isUnreadable = async (known: FileFact): Promise<boolean> =>
+    isPopulation(file) ? !(await isRemembered(session, known.loaded)) : leavesWork(session, deps)
+  if (cursor.stage === 'not_modified' && session.isWorking && (await isUnreadable(cursor.fact))) {
+    // Unchanged, but what it says of some is not known here (any more): it is fetched once more.
     cursor = await download(session, deps, waited, true)
     if (cursor === null) return
   }
@@ -272,7 +288,7 @@ async function pass(session: PartitionSession, deps: FileRunDeps, waited: { ms: 
     const loaded = await orForget(session, deps, got.path, () =>
       isPopulation(file) ? deps.load(got.path, session.deps.clock.now()) : checkKeyed(deps, file, got),
     )
-    cursor = { stage: 'loaded', download: got, loaded }
+    cursor = { stage: 'loaded', download: got, loaded, scope: cursor.scope ?? null }
     await session.commit({ judged: [], calls: 0, cursor: JSON.stringify(cursor) })
     session.deps.crashPoints.reach('file.after_load')
   }
@@ -291,6 +307,11 @@ async function pass(session: PartitionSession, deps: FileRunDeps, waited: { ms: 
     await orForget(session, deps, got.path, () => compareKeyed(session, deps, file, got.path, loaded, text))
   }
   if (!session.isWorking) return
+  if ((cursor.scope ?? null) !== fileScopeText(deps.scope)) {
+    // What a pass over all of the source paid for: this part of it is settled, the pass stays open, and its file on the disk.
+    session.feed({ kind: 'exhausted' })
+    return
+  }
   const facts = deps.scope === null ? { facts: { [fileFactName(adapter.id)]: fact as unknown as JsonValue } } : {}
   await session.complete({ calls: 0, ...facts })
   if (cursor.stage === 'loaded') await deps.removeFile(cursor.download.path)

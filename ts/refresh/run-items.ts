@@ -7,6 +7,7 @@ import type { Judge, WorkItem } from '../stores/store.ts'
 import { askUnit, type UnitResult } from './ask-unit.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { IdentityRule } from './identity.ts'
+import { noteRefusedKey } from './identity-keys.ts'
 import type { PartitionSession } from './partition-session.ts'
 import { type PreparedItem, preparePages, unaskable } from './prepare-items.ts'
 import { quarantineItem } from './quarantine-item.ts'
@@ -65,18 +66,21 @@ export async function runItems(session: PartitionSession, deps: ItemRunDeps): Pr
     },
     deps.judge,
   )
+  const resumed = readItemCursor(session.checkpoint.cursor)
   const queue = new UnitQueue(
     askable(selectItems(rows, adapter, deps.window, deps.takeEntity)),
     adapter,
     effectiveBatchSize(adapter, deps.batchSize),
     context,
     deps.rule,
+    resumed?.waiting,
   )
-  let settled = readItemCursor(session.checkpoint.cursor)?.settled ?? 0
+  let settled = resumed?.settled ?? 0
   const commits = new GroupCommit(async ({ judged, calls }) => {
     settled += judged.length
+    queue.settled(judged.map(({ item }) => item.entry.entity))
     // The ledger says which entities are done; the cursor is the same fact as a count, for people and for the artifact.
-    await session.commit({ judged, calls, cursor: itemCursor(all, settled) })
+    await session.commit({ judged, calls, cursor: itemCursor(all, settled, queue.waiting) })
   }, MAX_COMMIT_ROWS)
 
   /** Prepared items, less those that were set aside because their identity does not count any more. */
@@ -87,6 +91,7 @@ export async function runItems(session: PartitionSession, deps: ItemRunDeps): Pr
         yield item
         continue
       }
+      if (adapter.identityRequired !== true) await noteRefusedKey(store, adapter.id)
       const answer = { kind: 'unresolved' as const, entity: item.entry.entity, reason }
       await commits.enqueue({ judged: [{ item, answer, status: null, hash: null }], calls: 0 })
     }

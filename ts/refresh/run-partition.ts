@@ -143,6 +143,7 @@ async function work(
         rule: ruleOf(source),
         scope: deps.scope,
         takeEntity: deps.takeEntity,
+        maxInFlight: policy.maxParallelRequests,
       })
     }
     default:
@@ -230,8 +231,9 @@ export async function runPartition(
     quotaWaitMs,
     durationMs: clock.now() - startedAt,
   }
-  // A refused credential waits for nothing but another one.
-  if (whole && report.code !== 'credentials') await notePass(store, planned.partition, report, clock.now())
+  // A refused credential waits for nothing but another one, and a mistake of the configuration for its correction.
+  if (whole && report.code !== 'credentials' && report.code !== 'configuration')
+    await notePass(store, planned.partition, report, clock.now())
   deps.emit({ kind: 'partition_finished', report })
   return report
 }

@@ -2,6 +2,7 @@
  * One invocation: membership, plan, partitions under bounded concurrency, report. A partition's failure never stops
  * another; a source that says "later" holds back only its own partitions.
  */
+import type { SourceAdapter } from '../adapters/adapter.ts'
 import { NO_COUNTS } from '../model/checkpoint.ts'
 import type { SourceId } from '../model/keys.ts'
 import type { Plan, RefreshRequest } from '../model/plan.ts'
@@ -10,7 +11,8 @@ import type { QuotaUse, Store } from '../stores/store.ts'
 import { createPlacer } from './cohort.ts'
 import { addCounts } from './commit-batch.ts'
 import { sourceFreshness } from './coverage.ts'
-import { DEFAULT_RULE, ruleText } from './identity.ts'
+import { DEFAULT_RULE, type IdentityRule, ruleText } from './identity.ts'
+import { keyRuleText, noteRefusedKey } from './identity-keys.ts'
 import { refuseUnknownCohorts } from './known-cohorts.ts'
 import { passBackoffs } from './pass-backoff.ts'
 import { type PlanSource, planRefresh, requestFor } from './plan.ts'
@@ -19,18 +21,43 @@ import { type PartitionRunDeps, type RunSource, runPartition } from './run-parti
 import { emptyReport, schedule } from './schedule.ts'
 import { scopeOf } from './scope.ts'
 import type { FeedFact } from './strategy-cost.ts'
+import { withoutHolds, worksAlone } from './works-alone.ts'
 
 export type RunDeps = Omit<PartitionRunDeps, 'force' | 'scope' | 'takeEntity' | 'assign' | 'runId' | 'onDiscovered'> & {
   readonly sources: readonly RunSource[]
   readonly maxParallelPartitions: number
 }
 
+/** By which the source's entities are placed; null where identities say nothing about that. */
+function placementRule(adapter: SourceAdapter, identity: IdentityRule | undefined): IdentityRule | null {
+  if (adapter.identityRequired === true) return identity ?? DEFAULT_RULE
+  return adapter.identifies === undefined ? null : (identity ?? null)
+}
+
 /** Gives every entity its ledger row at every source. Cheap when nothing is new; callable again after a crash. */
 export async function assignCohorts(deps: Pick<RunDeps, 'store' | 'clock'>, sources: readonly RunSource[]): Promise<void> {
-  for (const { adapter, policy, identity = DEFAULT_RULE } of sources) {
-    const rule = adapter.identityRequired === true ? identity : null
-    const placer = createPlacer(adapter, policy.cohortSize, await deps.store.cohortSizes(adapter.id), rule)
-    await deps.store.assign(adapter.id, adapter.entityKinds, placer, deps.clock.now(), rule === null ? undefined : ruleText(rule))
+  for (const { adapter, policy, identity } of sources) {
+    const { store, clock } = deps
+    const now = clock.now()
+    const rule = placementRule(adapter, identity)
+    const sizes = await store.cohortSizes(adapter.id)
+    if (rule === null || adapter.identityRequired === true) {
+      const byIdentity = rule === null ? await keyRuleText(store, adapter) : ruleText(rule)
+      await store.assign(adapter.id, adapter.entityKinds, createPlacer(adapter, policy.cohortSize, sizes, rule), now, byIdentity)
+      continue
+    }
+    // So that those that wait are offered again when nothing is judged any more.
+    if ((await keyRuleText(store, adapter)) === undefined) await noteRefusedKey(store, adapter.id)
+    // Whom an answer may have mistaken is asked about again after a cadence: all of them are offered anew as often. By another rule all
+    // are judged first, however old their identities are.
+    const factName = `judged_by:${adapter.id}`
+    const judgedBy = await store.getState(factName)
+    const isSameRule = judgedBy?.value === ruleText(rule)
+    const askAgainBefore = isSameRule ? now - policy.cadenceMs : Number.NEGATIVE_INFINITY
+    const round = Math.floor(now / policy.cadenceMs)
+    const placer = createPlacer(adapter, policy.cohortSize, sizes, rule, askAgainBefore)
+    await store.assign(adapter.id, adapter.entityKinds, placer, now, `${ruleText(rule)}, round ${round}`)
+    if (!isSameRule) await store.putState(factName, judgedBy?.version ?? 0, ruleText(rule))
   }
 }
 
@@ -39,7 +66,8 @@ async function gather(deps: Pick<RunDeps, 'store' | 'clock'>, source: RunSource)
   const now = clock.now()
   const { adapter, policy } = source
   const stats = await store.partitionStats(adapter.id, { now, cadenceMs: policy.cadenceMs, slaMs: policy.slaMs })
-  const quota: readonly QuotaUse[] = await store.quotaUse(policy.rules, clock.monotonic(), now)
+  const uses: readonly QuotaUse[] = await store.quotaUse(policy.rules, clock.monotonic(), now)
+  const quota = worksAlone(adapter, source.options) ? withoutHolds(uses) : uses
   const stored = await store.getState(feedFactName(adapter.id))
   return {
     adapter,
@@ -97,9 +125,10 @@ function summarize(source: RunSource, reports: readonly PartitionReport[], befor
   }
 }
 
+/** Work that waits, also where no entity is due by itself (a file that was never loaded, a pass that was forced). */
 function heldBackIn(plan: Plan): readonly HeldBack[] {
-  return plan.sources.flatMap(({ source, due, heldBack }) =>
-    heldBack === null || due === 0 ? [] : [{ source, due, why: heldBack }],
+  return plan.sources.flatMap(({ source, due, calls, strategy, heldBack }) =>
+    heldBack === null || (due === 0 && calls === 0 && strategy === null) ? [] : [{ source, due, why: heldBack }],
   )
 }
 

@@ -29,8 +29,8 @@ export type ScheduleDeps = {
   readonly notStarted: (planned: PlannedPartition, reason: string, until: number | null) => PartitionReport
 }
 
-/** The provider refused our credentials: no other partition of the source will fare better. */
-const refused = (report: PartitionReport): boolean => report.code === 'credentials'
+/** The provider refused our credentials, or what the configuration names cannot be used: no other partition of the source will fare better. */
+const refused = (report: PartitionReport): boolean => report.code === 'credentials' || report.code === 'configuration'
 
 const isWhole = (planned: PlannedPartition): boolean => planned.strategy === 'file' || planned.strategy === 'feed'
 

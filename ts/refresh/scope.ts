@@ -31,6 +31,12 @@ export function scopeText(scope: Pick<Scope, 'cohorts' | 'limit'> | null): strin
   return JSON.stringify([scope.cohorts === null ? null : [...scope.cohorts].sort(), scope.limit])
 }
 
+/** As `scopeText`, for a pass over a file: there the window, too, is a part of the source. */
+export function fileScopeText(scope: Scope | null): string | null {
+  if (scope === null) return null
+  return JSON.stringify([scope.cohorts === null ? null : [...scope.cohorts].sort(), scope.limit, scope.window])
+}
+
 export function isOfCohort(scope: Scope | null, cohort: string): boolean {
   return scope === null || scope.cohorts === null || scope.cohorts.has(cohort)
 }

@@ -78,7 +78,17 @@ export function itemCallsOf(
   batchSize: number,
   learned: number,
 ): number {
-  if (strategy === 'batch') return batchCalls(rows, batchSize, learned)
+  if (strategy === 'batch') {
+    const first = adapter.batch?.firstCalls
+    // What passes took wins over what was supposed before there were any.
+    if (learned > 0 || first === undefined) return batchCalls(rows, batchSize, learned)
+    // Few entities are in few groups.
+    return rows.reduce(
+      (sum, row) =>
+        sum + Math.min(row.due * first.perBatch, Math.ceil(row.due / batchSize) * first.perBatch + first.perPartition),
+      0,
+    )
+  }
   const perEntity = Math.max(adapter.lookup?.callsPerEntity ?? 1, learned)
   return rows.reduce((sum, row) => sum + Math.ceil(row.due * perEntity), 0)
 }
@@ -93,6 +103,11 @@ export function learnedCallsPerEntity(checkpoints: readonly Checkpoint[], strate
     items += point.counts.items
   }
   return items === 0 ? 0 : calls / items
+}
+
+/** Strategy by which single entities of a source are asked about. */
+export function itemStrategy(adapter: SourceAdapter): 'batch' | 'lookup' | null {
+  return adapter.batch !== undefined ? 'batch' : adapter.lookup !== undefined ? 'lookup' : null
 }
 
 /** Entities in a batch call: the smaller of the config's and the provider's limit. */

@@ -4,10 +4,12 @@
  * of the partition.
  */
 import type { AdapterContext, SourceAdapter, Target } from '../adapters/adapter.ts'
+import type { EntityRef } from '../model/keys.ts'
 import type { Validators } from '../model/response.ts'
 import type { WorkItem } from '../stores/store.ts'
 import { countsAs, type IdentityRule } from './identity.ts'
 import type { PreparedItem } from './prepare-items.ts'
+import { type WaitingGroups, waitingId } from './resume.ts'
 
 export type UnitTarget = {
   readonly item: WorkItem
@@ -53,15 +55,20 @@ export class UnitQueue {
   private readonly rule: IdentityRule | null
   private readonly buckets = new Map<string, UnitTarget[]>()
   private readonly ready: Unit[] = []
+  /** By `waitingId`; what is known of entities that are still to be pulled stays in it, for the next to be killed. */
+  private readonly asked: Map<string, string>
   private drained = false
 
+  /** `waiting`: what a process before this one left of its own, from the checkpoint. */
   constructor(
     source: AsyncIterator<PreparedItem>,
     adapter: SourceAdapter,
     batchSize: number,
     context: () => AdapterContext,
     rule: IdentityRule | null = null,
+    waiting: WaitingGroups = new Map(),
   ) {
+    this.asked = new Map(waiting)
     this.source = source
     this.adapter = adapter
     this.batchSize = batchSize
@@ -72,6 +79,16 @@ export class UnitQueue {
   /** No unit is left and none can come, unless a unit in flight hands targets back. */
   get isEmpty(): boolean {
     return this.drained && this.ready.length === 0 && this.buckets.size === 0
+  }
+
+  /** Entities that were not listed in an earlier group and are not settled: to be kept with each commit. */
+  get waiting(): WaitingGroups {
+    return this.asked
+  }
+
+  /** What is about to be committed about them ends their wait. */
+  settled(entities: Iterable<EntityRef>): void {
+    if (this.asked.size > 0) for (const entity of entities) this.asked.delete(waitingId(entity))
   }
 
   /** The next unit, or null when the work list is drained. */
@@ -90,7 +107,10 @@ export class UnitQueue {
     for (const entry of unlisted) {
       const [group, ...laterGroups] = entry.laterGroups
       if (group === undefined) absent.push(entry)
-      else this.place({ ...entry, laterGroups }, group)
+      else {
+        this.asked.set(waitingId(entry.item.entry.entity), group)
+        this.place({ ...entry, laterGroups }, group)
+      }
     }
     return absent
   }
@@ -118,7 +138,10 @@ export class UnitQueue {
       this.ready.push({ kind: 'lookup', group: '', targets: [{ item: step.value, target, laterGroups: [] }], splits: 0 })
       return
     }
-    const [group, ...laterGroups] = this.adapter.batch.groups(target, this.context())
+    const groups = this.adapter.batch.groups(target, this.context())
+    const next = this.asked.size === 0 ? undefined : this.asked.get(waitingId(step.value.entry.entity))
+    // A group that is no longer the entity's: from the first again.
+    const [group, ...laterGroups] = next === undefined ? groups : groups.slice(Math.max(0, groups.indexOf(next)))
     this.place({ item: step.value, target, laterGroups }, group ?? '')
   }
 

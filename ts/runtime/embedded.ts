@@ -1,6 +1,7 @@
 /**
  * Providers that answer inside this process: data that ships with the program, the resolver of the system. A base URL
- * `embedded:<name>` names one; requests to it pass through the same quota, deadline, classification and ledger as any other.
+ * `embedded:<name>` names one; requests to it pass through the same deadline, classification and ledger as any other, and through the
+ * source's quota and breaker where it is the source's `base_url` (beside a provider it is neither counted nor blamed for that one).
  * Handlers are given at wiring (`EngineOptions.embedded`).
  */
 import type { JsonValue } from '../model/json.ts'

@@ -12,6 +12,8 @@ export type QuotaRule = {
   readonly resets?: 'sliding' | 'utc_day' | 'utc_month'
   /** `credit`: an arrival counts as much as the dialect says it costs. Default `request`: it counts one. */
   readonly unit?: 'request' | 'credit'
+  /** Who goes beyond it is refused until the arrivals, refused ones as well, have been within it for so long. Only of sliding windows. */
+  readonly blocksFor?: DurationMs
   /** False: arrivals beyond it are counted as violations but answered. Default true. */
   readonly enforce?: boolean
   /** At most `limit` requests being answered at once, whatever the window; `per` is ignored. */
@@ -96,6 +98,8 @@ type Track = {
   maxAdmitted: number
   /** Requests under way, for rules of `concurrency`. */
   busy: number
+  /** Of the monotonic clock; until then nothing is admitted. */
+  blockedUntil: number
 }
 
 export type QuotaMeter = {
@@ -104,6 +108,8 @@ export type QuotaMeter = {
    * A refused arrival uses up nothing. `credits`: what it costs of quotas that count credits, a whole number, default 1.
    */
   arrive(n: number, credential: string, realAt: number, worldAt: EpochMs, credits?: number): Refusal | null
+  /** An admitted request turned out to cost so many credits more (or less, below 0) than it was counted with. Only counters care. */
+  settle(credential: string, worldAt: EpochMs, credits: number): void
   /** An admitted request was answered in full. Only rules of `concurrency` care. */
   depart(credential: string): void
   /** Per rule, after the arrivals so far. */
@@ -156,6 +162,7 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
         maxArrivals: 0,
         maxAdmitted: 0,
         busy: 0,
+        blockedUntil: Number.NEGATIVE_INFINITY,
       }))
       byCredential.set(credential, tracks)
     }
@@ -171,6 +178,14 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
       return track.dayAdmitted
     }
     return track.admitted.within(realAt - track.rule.per / speed)
+  }
+
+  /** Whether the arrival goes beyond a rule that blocks; then the block begins anew. */
+  function blockAt(track: Track, cost: number, realAt: number): boolean {
+    const { rule, all } = track
+    if (rule.blocksFor === undefined || all.within(realAt - rule.per / speed) + cost <= rule.limit) return false
+    track.blockedUntil = realAt + rule.blocksFor / speed
+    return true
   }
 
   /** `over`: how many of those admitted must leave the window before the arrival fits. */
@@ -192,11 +207,22 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
       for (const track of tracks) {
         const count = countOf(track, realAt, worldAt)
         const cost = costOf(track.rule, credits)
-        if (count + cost <= track.rule.limit) continue
+        const isOver = blockAt(track, cost, realAt)
+        const isBlocked = track.blockedUntil > realAt
+        // What is free is let in, even where more was spent than there is.
+        if ((cost === 0 || count + cost <= track.rule.limit) && !isBlocked) continue
+        if (isBlocked && !isOver) {
+          refusal = { kind: 'window', until: Math.ceil(worldAt + (track.blockedUntil - realAt) * speed) }
+          continue
+        }
         violationCount += 1
         if (violations.length < KEPT_VIOLATIONS)
           violations.push({ n, at: worldAt, credential, limit: track.rule.limit, per: track.rule.per, in_window: count })
         if (track.rule.enforce === false) continue
+        if (isBlocked) {
+          refusal = { kind: 'window', until: Math.ceil(worldAt + (track.blockedUntil - realAt) * speed) }
+          continue
+        }
         // What costs more than the whole quota never fits; it is told to come back when all is free again.
         const found = refusalOf(track, Math.min(count, count + cost - track.rule.limit), realAt, worldAt)
         if (refusal === null || found.until > refusal.until) refusal = found
@@ -224,6 +250,18 @@ export function createQuotaMeter(rules: readonly QuotaRule[], speed: number): Qu
         track.maxAdmitted = Math.max(track.maxAdmitted, counter ? track.dayAdmitted : track.admitted.within(windowStart))
       }
       return refusal
+    },
+    settle(credential, worldAt, credits) {
+      for (const track of tracksOf(credential)) {
+        if (track.rule.unit !== 'credit' || !isCounter(track.rule)) continue
+        countOf(track, 0, worldAt)
+        track.arrivals += credits
+        track.admittedCount += credits
+        track.dayArrivals += credits
+        track.dayAdmitted = Math.max(0, track.dayAdmitted + credits)
+        track.maxArrivals = Math.max(track.maxArrivals, track.dayArrivals)
+        track.maxAdmitted = Math.max(track.maxAdmitted, track.dayAdmitted)
+      }
     },
     depart(credential) {
       for (const track of tracksOf(credential)) if (track.rule.concurrency === true) track.busy = Math.max(0, track.busy - 1)

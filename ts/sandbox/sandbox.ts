@@ -1,5 +1,6 @@
 /** The sandbox without sockets: world, clock, quotas, faults and log around the providers' handlers. */
 import { getResponse, type RequestHandler } from 'msw'
+import type { JsonValue } from '../model/json.ts'
 import type { DurationMs, EpochMs } from '../model/time.ts'
 import { createWorldClock, type WorldClock } from './clock.ts'
 import { type Dialect, unplanned } from './dialects/dialect.ts'
@@ -134,7 +135,7 @@ export function createSandbox(settings: SandboxSettings, ports: SandboxPorts, or
       const credits = dialect.credits?.(path, url.searchParams) ?? 1
       const quota = quotas.get(dialect.source)!
       const refusal = quota.arrive(n, credential, arrivedAt, at, credits)
-      const meter = { now: at, credits, quotas: quota.status(credential, arrivedAt, at) }
+      let meter = { now: at, credits, quotas: quota.status(credential, arrivedAt, at) }
       const body = request.method === 'POST' ? await request.clone().text() : ''
       const entry = {
         n,
@@ -158,6 +159,15 @@ export function createSandbox(settings: SandboxSettings, ports: SandboxPorts, or
         response = dialect.overQuota(refusal, count, meter)
       }
       response ??= (await getResponse(handlers, request)) ?? unplanned(request, 'this request')
+      if (fault === null && refusal === null && dialect.spent !== undefined && credits > 0) {
+        const said = (await response
+          .clone()
+          .json()
+          .catch(() => null)) as JsonValue
+        const spent = dialect.spent(said)
+        quota.settle(credential, at, spent - credits)
+        meter = { now: at, credits: spent, quotas: quota.status(credential, arrivedAt, at) }
+      }
       if (fault === null && dialect.quotaHeaders !== undefined) response = withHeaders(response, dialect.quotaHeaders(meter))
       const delivery = fault?.delivery ?? { kind: 'normal' }
       const neverSent = delivery.kind === 'reset' || (delivery.kind === 'stall' && delivery.after === 'request')

@@ -1,6 +1,6 @@
 /** Bounds that both stores keep. */
 
-/** `seenBy` answers for the newest ingests; a file loaded once a week is remembered for months. */
+/** `seenBy` answers for the newest ingests. */
 export const SIGHTINGS_KEPT = 16
 
 /** Quarantined payloads are cut to this many bytes of UTF-8. */

@@ -30,6 +30,8 @@ export type PopulationStore = {
   entity(ref: EntityRef): Promise<Entity | null>
   /** Entities known by an alias (or by their key itself), in key order; several when the alias is shared. */
   entitiesByAlias(kind: EntityKind, aliases: readonly string[]): Promise<ReadonlyMap<string, readonly Entity[]>>
+  /** The same without what is known of them. */
+  entityRefsByAlias(kind: EntityKind, aliases: readonly string[]): Promise<ReadonlyMap<string, readonly EntityRef[]>>
   /** Streams a kind in insertion order, which never changes. */
   entities(kind: EntityKind): AsyncIterable<Entity>
   countEntities(): Promise<Readonly<Partial<Record<EntityKind, number>>>>
@@ -157,8 +159,11 @@ export type LedgerStore = {
   ledger(source: SourceId, cohort?: string): AsyncIterable<LedgerEntry>
   /** Streams a source's current records in key order (one cohort or all). */
   currentRecords(source: SourceId, cohort?: string): AsyncIterable<CurrentRecord>
-  /** Ids (`entityId`) of those that an ingest with this id saw. Remembered for the 16 newest ingests. */
-  seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string>>
+  /**
+   * Ids (`entityId`) of those that an ingest with this id saw. Remembered for the 16 newest ingests; null when this one is not
+   * among them, which says nothing about what it saw.
+   */
+  seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string> | null>
   /**
    * `lease_lost` unless the lease is the partition's newest grant and was not released; one that merely ran out may still
    * commit. Then, all or nothing:
@@ -167,6 +172,7 @@ export type LedgerStore = {
    * - An entry with `pendingSince` null closes the pair's open status change, unless its outcome is `failed` or its attempt
    *   is older than the change. An entry never opens one.
    * - A record is written when hash, normalizer version or presence differ from the stored one.
+   * - An event is stored once: one with the same id at the same entity is left out.
    * - `provenUnchanged` concerns all rows of the source when the lease is on its change feed or bulk file, else those of the
    *   leased partition; never rows that the same batch lists. It counts as an attempt.
    * - `pending` is opened last; pairs without a ledger row are left out: they are due there once assigned.

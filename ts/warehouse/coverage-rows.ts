@@ -1,29 +1,14 @@
 /** Coverage as rows: one per source and one per partition, at the moment of an export. Pure. */
 import type { SourceId } from '../model/keys.ts'
 import type { EpochMs } from '../model/time.ts'
-import { sourceFreshness } from '../refresh/coverage.ts'
+import { type SourceFreshness, sourceFreshness } from '../refresh/coverage.ts'
 import type { PartitionStats } from '../stores/store.ts'
 
-export type CoverageRow = {
+/** One source's freshness as of an export; `cohort` is null in the row that speaks of the whole source. */
+export type CoverageRow = Omit<SourceFreshness, 'cohorts'> & {
   readonly generation: number
   readonly asOf: EpochMs
-  readonly source: SourceId
-  /** Null in the row that speaks of the whole source. */
   readonly cohort: string | null
-  readonly population: number
-  readonly resolvable: number
-  readonly unresolved: number
-  readonly fresh: number
-  readonly due: number
-  readonly stale: number
-  readonly neverAttempted: number
-  readonly backingOff: number
-  readonly pending: number
-  /** fresh / resolvable, 0 to 1; 1 when nothing is resolvable. */
-  readonly coverage: number
-  readonly threshold: number
-  readonly belowThreshold: boolean
-  readonly oldestSuccessAt: EpochMs | null
   readonly newestAttemptAt: EpochMs | null
 }
 

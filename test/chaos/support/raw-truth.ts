@@ -2,6 +2,7 @@
  * What records ought to hold, worked out from what the sandbox's world says without any code of the adapters or of ingest:
  * a mistake there must not be made here as well.
  */
+import { hash } from 'node:crypto'
 import { expect } from 'vitest'
 import type { JsonObject, JsonValue } from '../../../ts/model/json.ts'
 import type { Home } from './home.ts'
@@ -77,8 +78,28 @@ const COMPANY: typeof AWARD = {
 const record = (row: Row, fields: typeof AWARD): JsonObject =>
   Object.fromEntries(Object.entries(fields).map(([name, [column, read]]) => [name, read(row[column]!)]))
 
-const keyOf = (said: JsonObject): string =>
-  JSON.stringify([said['agency_tracking_number'], said['contract'], said['phase'], said['title']])
+const NEVER_NULL = (value: JsonValue | undefined): string =>
+  String(value ?? '')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .toUpperCase()
+
+/** As `docs/ingest.md` describes the key: an award's record can only be stored under the key of its own row. */
+function awardKeyOf(award: JsonObject, company: string): string {
+  const agency = NEVER_NULL(award['agency'])
+  const parts = [
+    company,
+    award['agency_tracking_number'],
+    award['contract'],
+    agency === 'DEPARTMENT OF WAR' ? 'DEPARTMENT OF DEFENSE' : agency,
+    award['branch'],
+    award['phase'],
+    award['program'],
+    award['proposal_award_date'],
+    award['solicitation_number'],
+  ]
+  return `v1:${hash('sha256', parts.map(NEVER_NULL).join('\u001f'))}`
+}
 
 /** What the file says: awards by what tells them apart, companies by what they are called. */
 export class SbirTruth {
@@ -89,18 +110,22 @@ export class SbirTruth {
     for (const row of rows) {
       const award = record(row, AWARD)
       const company = record(row, COMPANY)
-      push(this.#awards, keyOf(award), award)
+      push(this.#awards, awardKeyOf(award, row['Company']!), award)
       push(this.#companies, String(company['name']), company)
     }
   }
 
   /** Every field, and no other, as one and the same row of the file says. */
   expectStored(kind: string, key: string, stored: JsonObject): void {
-    const candidates = kind === 'award' ? this.#awards.get(keyOf(stored)) : this.#companies.get(String(stored['name']))
+    const candidates = kind === 'award' ? this.#awards.get(key) : this.#companies.get(String(stored['name']))
     const found = candidates ?? []
     const same = found.filter((said) => JSON.stringify(sorted(said)) === JSON.stringify(sorted(stored)))
     if (same.length === 0) expect(sorted(stored), `${kind} ${key}`).toEqual(sorted(found[0] ?? {}))
-    if (kind === 'company' && key.startsWith('uei:')) expect(`uei:${String(stored['uei'])}`).toBe(key)
+    if (kind !== 'company') return
+    // A company that had no UEI when it came keeps the key of then: the identifier of the key is still its own.
+    const form = key.slice(0, key.indexOf(':'))
+    if (form === 'name') expect(key.endsWith(`|${String(stored['state'] ?? '')}`), `${key} ${String(stored['state'])}`).toBe(true)
+    else expect(`${form}:${String(stored[form])}`, key).toBe(key)
   }
 }
 
@@ -188,5 +213,10 @@ export function expectSam(stored: JsonObject, uei: string, rows: readonly JsonOb
     expect(codes(registration['businessTypes'], 'businessTypeCode'), uei).toEqual(codes(types, 'businessTypeCode'))
     const sba = at(row, 'coreData.businessTypes.sbaBusinessTypeList')
     expect(codes(registration['sbaBusinessTypes'], 'sbaBusinessTypeCode'), uei).toEqual(codes(sba, 'sbaBusinessTypeCode'))
+    for (const name of ['certificationEntryDate', 'certificationExitDate'])
+      expect(codes(registration['sbaBusinessTypes'], name), `${uei} ${name}`).toEqual(codes(sba, name))
+    expect(registration['congressionalDistrict'], `${uei} congressionalDistrict`).toEqual(
+      orNull(at(row, 'coreData.congressionalDistrict')),
+    )
   }
 }

@@ -191,6 +191,12 @@ for (const [adapter, error] of [
 ] as const satisfies readonly (readonly [SourceAdapter, object])[]) {
   adapterSuite(adapter, {
     exampleEntities: [company('Acme Robotics', 'acme.com'), { ...company('', null), attributes: { name: null, domain: null } }],
+    onePage: {
+      lookup: 'polling is tried below, answer by answer',
+      batch: 'a call answers about all that were asked',
+      identity: 'what fits best stands on the first page of a search',
+    },
+    instants: 'records keep days and no moments',
     errors: [
       { name: 'a key that is not known', label: 'x', answer: error, class: 'auth' },
       {
@@ -331,6 +337,15 @@ describe('what they have in common', () => {
     expect(confidence('1', 'acme-robotics.com', 'Acme Robotics')).toBe(0.9)
     expect(confidence('1', null, 'Zeta Foods')).toMatchObject({ doubt: expect.stringContaining('Zeta Foods') })
     expect(identify({ ...query, providerKey: '1' }, { id: '1', domain: null, name: null })).toBeNull()
+    const inTown = { ...query, domain: null, name: 'Acme Robotics', city: 'Lynn' }
+    const other = (name: string, ...cities: string[]) => identify(inTown, { id: '1', domain: null, name, cities })
+    expect(other('Acme Robotics Labs', 'lynn')).toMatchObject({ method: 'name' })
+    expect(other('Acme Robotics Labs', 'Salem', 'LYNN')).toMatchObject({ method: 'name' })
+    expect(other('Acme Robotics Labs')).toMatchObject({ method: 'name' })
+    expect(other('Acme Robotics Labs', 'Salem')).toEqual({ doubt: expect.stringContaining('of Salem') })
+    // It may have moved.
+    expect(other('Acme Robotics, Inc.', 'Salem')).toMatchObject({ method: 'name', confidence: 0.81 })
+    expect(other('Acme Robotics, Inc.', 'Lynn')).toMatchObject({ method: 'name', confidence: 0.9 })
   })
 
   it.each([

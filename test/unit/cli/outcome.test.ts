@@ -2,12 +2,15 @@ import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { checksExitCode } from '../../../ts/cli/commands/sources.ts'
+import { dryRunText } from '../../../ts/cli/dry-run-text.ts'
 import { runExitCode } from '../../../ts/cli/run-exit-code.ts'
 import { runText } from '../../../ts/cli/run-text.ts'
 import { debouncedSignals } from '../../../ts/cli/signals.ts'
 import { NO_COUNTS } from '../../../ts/model/checkpoint.ts'
+import type { Plan } from '../../../ts/model/plan.ts'
 import type { PartitionReport, PartitionStatus, RunReport } from '../../../ts/model/run-report.ts'
 import type { SourceCheck } from '../../../ts/wiring.ts'
+import { plannedPartition } from '../../support/builders.ts'
 
 function part(status: PartitionStatus, reason: string | null = null, code: PartitionReport['code'] = null): PartitionReport {
   return {
@@ -50,6 +53,7 @@ describe('exit code of a run', () => {
     [1, [part('failed', 'HTTP 500'), part('parked')]],
     [1, [part('failed', 'HTTP 500'), part('failed', 'no key', 'credentials')]],
     [78, [part('failed', 'HTTP 401', 'credentials'), part('not_started')]],
+    [78, [part('done'), part('failed', '/x.mmdb is damaged', 'configuration')]],
     [78, [part('failed', 's needs the credential "api_key"', 'credentials'), part('parked', 'quota', 'quota')]],
     [75, [part('done'), part('parked', 'quota')]],
     [75, [part('lease_held')]],
@@ -81,9 +85,30 @@ describe('a run for people', () => {
     expect(text).not.toContain('s:done')
     expect(text).toContain('1 of 2 partitions done; the others are listed above.')
   })
-  it('says when there was nothing to do, and what a dry run would do', () => {
+  it('says what a dry run would ask, under the limit, and what is held back', () => {
+    const planned = [
+      plannedPartition({ partition: 's:a', entities: 1_200, calls: 12 }),
+      plannedPartition({ partition: 's:b', entities: 34, calls: 1 }),
+    ]
+    const plan: Plan = { at: 0, sources: [], partitions: planned }
+    const report = run([part('not_started')], { dryRun: true })
+    const text = dryRunText(report, plan, null, context)
+    expect(text).toMatch(/s:a +batch +0 +0 +1,200 +12 /)
+    expect(text).toContain('2 partitions would be worked on: 1,234 entities, about 13 calls.')
+    expect(text).toContain('Nothing was asked, nothing was written.')
+    expect(dryRunText(report, plan, 50, context)).toContain('of which --limit lets 50 be asked about')
+    const held = run([], { dryRun: true, heldBack: [{ source: 's', due: 3, why: 'source down' }] })
+    expect(dryRunText(held, { ...plan, partitions: [] }, null, context)).toContain('1 source would not be asked')
+  })
+
+  it('shows what was held back also where no entity is due', () => {
+    const heldBack = [{ source: 's', due: 0, why: 'bulk_file failed' }]
+    expect(runText(run([], { heldBack }), context)).toContain('s was not asked: bulk_file failed\n\nNothing was asked.')
+    expect(runExitCode(run([], { heldBack }))).toBe(75)
+  })
+
+  it('says when there was nothing to do', () => {
     expect(runText(run([]), context)).toContain('Nothing to do')
-    expect(runText(run([part('not_started')], { dryRun: true }), context)).toContain('1 partition would be worked on')
     expect(runText(run([part('interrupted')], { interrupted: true }), context)).toContain('The same command goes on')
   })
 })

@@ -143,11 +143,22 @@ describe('usage errors', () => {
     [['pending', 'add', '--source', 'a', '--entity', 'company:x'], '--reason is needed'],
     [['plan', '--verbose', '--quiet'], '--verbose and --quiet exclude each other'],
     [['sandbox', '--port', '70000'], '--port must be a port'],
+    [['refresh', '--dry-run=yes'], '--dry-run takes no value: write --dry-run, or leave it out'],
+    [['plan', '--json=1', '--force='], '--force takes no value'],
   ])('%j: %s', (argv, message) => {
     const error = usageError(...argv)
     expect(error).toMatchObject({ recovery: 'usage', code: 'usage' })
     expect(error.message).toContain(message)
     expect(error.hint).toMatch(/^see: node ts\/cli\.js .*--help$/)
+  })
+
+  it('points to the help of what was called, not to a command that has the name of an option’s value', () => {
+    expect(usageError('--env', 'sandbox').hint).toBe('see: node ts/cli.js --help')
+    expect(usageError('refrsh', '--env', 'sandbox')).toMatchObject({
+      message: 'unknown command "refrsh" (did you mean "refresh"?)',
+      hint: 'see: node ts/cli.js --help',
+    })
+    expect(usageError('--state', 'export', 'plan', '--nonsense').hint).toBe('see: node ts/cli.js plan --help')
   })
 
   it('lists all that is wrong at once', () => {
@@ -168,6 +179,7 @@ describe('help and version', () => {
     expect(printed('checkpoints', 'show', '--help')).toContain('node ts/cli.js checkpoints show PARTITION [options]')
     expect(printed('refresh', '--nonsense', '--help')).toContain('--max-calls N')
     expect(printed('--env', 'prod', 'plan', '-h')).toContain('Examples:')
+    expect(printed('--env', 'sandbox', 'plan', '--help')).toMatch(/^node ts\/cli\.js plan /)
     expect(printed('checkpoints', '--help')).toMatch(/checkpoints list[\s\S]*checkpoints reset/)
   })
 
@@ -224,10 +236,16 @@ describe('--set', () => {
   })
 
   it('of a credential is not kept with the command', async () => {
-    const { withoutCredentials } = await import('../../../ts/cli/context.ts')
-    const line = 'refresh --set enrichment.sam_gov.credentials.api_key.loopback_value=hunter2 --limit 5'
-    expect(withoutCredentials(line)).toBe(
-      'refresh --set enrichment.sam_gov.credentials.api_key.loopback_value=[redacted] --limit 5',
-    )
+    const { commandLineOf } = await import('../../../ts/cli/context.ts')
+    const path = 'enrichment.sam_gov.credentials.api_key'
+    for (const [written, kept] of [
+      [`${path}.loopback_value=hunter2`, `${path}.loopback_value=[redacted]`],
+      [`${path}.LOOPBACK_VALUE=two words, hunter2`, `${path}.LOOPBACK_VALUE=[redacted]`],
+      [`${path}={"env":"A","loopback_value":"hunter2"}`, `${path}=[redacted]`],
+      [`--set=${path}={env: A, loopback_value: hunter2}`, `--set=${path}=[redacted]`],
+    ] as const) {
+      expect(commandLineOf(['refresh', '--set', written, '--limit', '5'])).toBe(`refresh --set ${kept} --limit 5`)
+    }
+    expect(commandLineOf(['plan', '--set', 'run.max_calls=5'])).toBe('plan --set run.max_calls=5')
   })
 })

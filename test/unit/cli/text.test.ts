@@ -102,4 +102,16 @@ describe('wrap', () => {
     expect(wrap(`${'y'.repeat(50)} z`, 30)).toBe(`${'y'.repeat(50)}\nz`)
     expect(wrap('a\nb', 30)).toBe('a\nb')
   })
+
+  it('are listed value by value where a terminal is too narrow for them', () => {
+    const columns = ['source', 'entities in all', 'of which are due', ''].map((title, at) => ({
+      title,
+      value: (row: readonly string[]) => row[at]!,
+    }))
+    const rows = [['sam_gov', '40', '29', 'BELOW 90.0 %'] as const, ['dns', '18', '', 'ok'] as const]
+    expect(formatTable(rows, columns, 40)).toBe(
+      'sam_gov\n  entities in all: 40\n  of which are due: 29\n  BELOW 90.0 %\ndns\n  entities in all: 18\n  ok\n',
+    )
+    expect(formatTable(rows, columns, 80)).toMatch(/^source +entities in all/)
+  })
 })

@@ -16,8 +16,11 @@ export const KEYED: AdapterFacts = {
 /** One that finds identities. */
 export const RESOLVING: AdapterFacts = { ...OPEN, id: 'resolving', resolve: {} }
 
+/** One whose answers say who they are about. */
+export const IDENTIFYING: AdapterFacts = { ...OPEN, id: 'identifying', identifies: { minConfidence: 0.7 } }
+
 export const CATALOG: AdapterCatalog = {
-  byId: (id) => [OPEN, KEYED, RESOLVING].find((adapter) => adapter.id === id) ?? null,
+  byId: (id) => [OPEN, KEYED, RESOLVING, IDENTIFYING].find((adapter) => adapter.id === id) ?? null,
   ids: [OPEN.id, KEYED.id],
 }
 

@@ -56,6 +56,29 @@ describe('layers', () => {
       await request({ base: GOOD, dev: 'state: { path: /elsewhere/x.sqlite }' }, { statePath: '/tmp/y.sqlite' }),
     )
     expect(other.config.state.path).toBe('/tmp/y.sqlite')
+    expect(other.origins.get('state.path')).toBe('--state')
+  })
+
+  it('keeps the warehouse of another state beside it, unless a flag or variable names one', async () => {
+    const base = `${GOOD}\nstate: { path: data/state/x.sqlite }\nwarehouse: { path: data/warehouse }\n`
+    const load = async (more: Parameters<typeof request>[1]) => loadConfig(await request({ base, dev: '' }, more))
+    const moved = await load({ statePath: '/tmp/y.sqlite' })
+    expect(moved.config.warehouse.path).toBe('/tmp/y-warehouse')
+    expect(moved.origins.get('warehouse.path')).toBe('--state')
+    // The configured state by another name is the same state.
+    const same = await load({ statePath: join(home, 'data/state/x.sqlite') })
+    expect(same.config.warehouse.path).toBe(join(home, 'data/warehouse'))
+    const named = await load({ statePath: '/tmp/y.sqlite', warehousePath: '/tmp/w' })
+    expect(named.config.warehouse.path).toBe('/tmp/w')
+    expect(named.origins.get('warehouse.path')).toBe('--warehouse')
+    const set = await load({ statePath: '/tmp/y.sqlite', settings: ['warehouse.path=/tmp/s'] })
+    expect(set.config.warehouse.path).toBe('/tmp/s')
+    const variable = await load({ statePath: '/tmp/y.db', variables: { ENRICHMENT__WAREHOUSE__PATH: 'own' } })
+    expect(variable.config.warehouse.path).toBe(join(home, 'own'))
+    expect((await load({ warehousePath: '/tmp/w' })).config).toMatchObject({
+      state: { path: join(home, 'data/state/x.sqlite') },
+      warehouse: { path: '/tmp/w' },
+    })
   })
 
   it('fills in the defaults of adapter options', async () => {
@@ -220,6 +243,11 @@ enrichment_refresh:
 })
 
 describe('cross-field checks', () => {
+  it('takes thresholds where answers say who they are about', async () => {
+    const settings = ['enrichment.a.adapter=identifying', 'enrichment_refresh.a.identity={min_confidence: 0.7, min_margin: 0}']
+    expect(await problemsOf(GOOD, { settings })).toEqual([])
+  })
+
   it('know the sources that find identities, and embedded providers', async () => {
     const settings = [
       'enrichment.a.adapter=resolving',
@@ -301,6 +329,12 @@ describe('cross-field checks', () => {
       ['enrichment_refresh.a.identity={}'],
       'enrichment_refresh.a.identity',
       /no identities/,
+    ],
+    [
+      'a search where answers say who they are about',
+      ['enrichment.a.adapter=identifying', 'enrichment_refresh.a.identity={min_confidence: 0.7, cadence: 5d}'],
+      'enrichment_refresh.a.identity.cadence',
+      /nothing is looked for/,
     ],
     [
       'an identity SLA below its cadence',

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { applyOverrides, environmentOverrides, parseSetting } from '../../../ts/config/overrides.ts'
 import { formatProblems } from '../../../ts/config/problems.ts'
 import { mergeTrees, type Tree } from '../../../ts/config/tree.ts'
@@ -44,6 +44,9 @@ const value = fc.oneof(
     '? a\n: b',
   ),
 )
+
+// Hundreds of runs, and no statement about speed.
+vi.setConfig({ testTimeout: 60_000 })
 
 describe('whatever is written', () => {
   it('as a YAML file is a tree or problems, never an exception, and pollutes nothing', () => {

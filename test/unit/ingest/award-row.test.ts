@@ -11,12 +11,12 @@ function raw(cells: Cells): RawRow {
   return Object.fromEntries(FIELDS.map((field) => [field, byField.get(field) ?? ''])) as RawRow
 }
 function facts(cells: Cells): AwardFacts {
-  const read = readAwardRow(raw(cells), () => {})
+  const read = readAwardRow(raw(cells), () => {}, 2028)
   if ('problem' in read) throw new Error(read.problem)
   return read
 }
 function problem(cells: Cells): string {
-  const read = readAwardRow(raw(award(cells)), () => {})
+  const read = readAwardRow(raw(award(cells)), () => {}, 2028)
   return 'problem' in read ? read.problem : 'none'
 }
 
@@ -117,7 +117,13 @@ describe('readAwardRow', () => {
     [{ 'Proposal Award Date': '2023-02-30' }, 'Proposal Award Date "2023-02-30" is no date (YYYY-MM-DD or MM/DD/YYYY)'],
     [{ 'Date of Notification': 'soon' }, 'Date of Notification "soon" is no date (YYYY-MM-DD or MM/DD/YYYY)'],
     [{ 'Award Year': 'FY24' }, 'Award Year "FY24" is no year'],
+    [{ 'Award Year': '0' }, 'Award Year "0" is no year'],
+    [{ 'Award Year': '1981' }, 'Award Year "1981" is not within 1982 and 2028'],
+    [{ 'Solicitation Year': '2029' }, 'Solicitation Year "2029" is not within 1982 and 2028'],
     [{ 'Award Amount': 'a lot' }, 'Award Amount "a lot" is no number'],
+    [{ 'Award Amount': '-5' }, 'Award Amount "-5" is below zero'],
+    [{ 'Award Amount': '($5.00)' }, 'Award Amount "($5.00)" is below zero'],
+    [{ 'Award Year': '1982', 'Solicitation Year': '2028', 'Award Amount': '0' }, 'none'],
   ])('refuses %j', (cells, expected) => expect(problem(cells)).toBe(expected))
 
   it('refuses a row that nothing tells from others, and says what would', () => {
@@ -142,7 +148,7 @@ describe('readAwardRow', () => {
         Zip: '45402-1234',
       }),
     )
-    expect(read.company.fields).toMatchObject({ address1: '1 Main St, tel.', address2: null, zip: '45402-1234' })
+    expect(read.company!.fields).toMatchObject({ address1: '1 Main St, tel.', address2: null, zip: '45402-1234' })
     expect(read.fields.pi_name).toBe('Jane Doe')
     expect(read.fields.title).toBe('Call me or about sensors')
     for (const column of ['Award Amount', 'Award Year', 'Proposal Award Date'])
@@ -151,8 +157,10 @@ describe('readAwardRow', () => {
 
   it('counts identifiers it can not read instead of losing the row', () => {
     const warnings: WarningKind[] = []
-    const read = readAwardRow(raw(award({ UEI: 'NOT_A_VALID_UEI', Duns: 'NOT_A_NUMBER', 'Number Employees': 'few' })), (kind) =>
-      warnings.push(kind),
+    const read = readAwardRow(
+      raw(award({ UEI: 'NOT_A_VALID_UEI', Duns: 'NOT_A_NUMBER', 'Number Employees': 'few' })),
+      (kind) => warnings.push(kind),
+      2028,
     )
     expect(read).toMatchObject({ fields: { uei: null, duns: null }, company: { fields: { number_employees: null } } })
     expect(warnings).toEqual(['invalid_uei', 'invalid_duns', 'invalid_number_employees'])
@@ -160,10 +168,10 @@ describe('readAwardRow', () => {
 
   it('dates a row by its award, its year, or its notification', () => {
     const none = { 'Proposal Award Date': '', 'Award Year': '', 'Date of Notification': '' }
-    expect(facts(award({ ...none, 'Award Year': '2024' })).company.dated).toBe(20240000)
-    expect(facts(award({ ...none, 'Date of Notification': '2024-05-06' })).company.dated).toBe(20240506)
-    expect(facts(award({ ...none, 'Award Year': '2024', 'Date of Notification': '2025-05-06' })).company.dated).toBe(20240000)
-    expect(facts(award(none)).company.dated).toBe(0)
+    expect(facts(award({ ...none, 'Award Year': '2024' })).company!.dated).toBe(20240000)
+    expect(facts(award({ ...none, 'Date of Notification': '2024-05-06' })).company!.dated).toBe(20240506)
+    expect(facts(award({ ...none, 'Award Year': '2024', 'Date of Notification': '2025-05-06' })).company!.dated).toBe(20240000)
+    expect(facts(award(none)).company!.dated).toBe(0)
   })
 })
 

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { LoaderId } from '../../../ts/ingest/columns.ts'
 import { type Layout, readHeader } from '../../../ts/ingest/header.ts'
 import { mappingFrom, parseInlineMapping } from '../../../ts/ingest/mapping.ts'
+import { rawRow } from '../../../ts/ingest/raw-row.ts'
+import type { RowView } from '../../../ts/ingest/scan-csv.ts'
 import { EngineError } from '../../../ts/model/errors.ts'
 import { NAMES } from './csv-text.ts'
 
@@ -88,6 +90,38 @@ describe('a mapping', () => {
     expect(constants).toEqual({ agency: 'NSF' })
     expect([...fields].sort()).toEqual(['agency', 'company', 'contract'])
     expect(columnCount).toBe(3)
+  })
+
+  it('takes a part of a column, and a file without companies', () => {
+    const mapping = mappingFrom(
+      {
+        Company: null,
+        'Agency Tracking Number': { column: 'award_id', before: '_' },
+        Contract: { column: 'award_id', after: '_' },
+        Phase: 'phase',
+      },
+      'sbir_awards',
+    )
+    const read = readHeader(['award_id', 'phase'], 'sbir_awards', mapping)
+    expect(read).toMatchObject({ withoutCompany: true, constants: null })
+    expect([...read.fields].sort()).toEqual(['agency_tracking_number', 'contract', 'phase'])
+    const view = (...cells: string[]) => ({ text: (column: number) => cells[column] }) as unknown as RowView
+    const parts = (...cells: string[]) => {
+      const { agency_tracking_number: number, contract, phase, company } = rawRow(view(...cells), read)
+      return [number, contract, phase, company]
+    }
+    expect(parts('D2S-0008_W31P4Q-20-C-0046', 'I_II')).toEqual(['D2S-0008', 'W31P4Q-20-C-0046', 'I_II', undefined])
+    expect(parts('a_b_c', '')).toEqual(['a', 'b_c', '', undefined])
+    expect(parts('W31P4Q-20-C-0046', '')).toEqual(['', 'W31P4Q-20-C-0046', '', undefined])
+    for (const [value, loader] of [
+      [{ Company: 'x', Contract: null }, 'sbir_awards'],
+      [{ 'Company Name': null }, 'sbir_companies'],
+      [{ Company: 'x', Contract: { column: 'a', before: '_', after: '_' } }, 'sbir_awards'],
+      [{ Company: 'x', Contract: { column: 'a', before: '' } }, 'sbir_awards'],
+    ] as const)
+      expect(problemOf(() => mappingFrom(value, loader)).code).toBe('ingest_mapping')
+    expect(problemOf(() => mappingFrom({ Contract: 'x' }, 'sbir_awards')).hint).toContain('"Company": null')
+    expect(problemOf(() => readHeader(['award_id', 'phase'], 'sbir_awards', null)).hint).toContain('"Company": null')
   })
 
   it('in line', () => {

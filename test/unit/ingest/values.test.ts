@@ -73,10 +73,9 @@ describe('readYear', () => {
     ['2024', 2024],
     ['2024.0', 2024],
     ['', null],
-    ['0', null],
-    ['0000', null],
+    ['N/A', null],
   ])('%j -> %j', (raw, expected) => expect(readYear(raw)).toBe(expected))
-  it.each(['24', '20245', 'FY24', '1066'])('%j is none', (raw) => expect(readYear(raw)).toBe(INVALID))
+  it.each(['24', '20245', 'FY24', '1066', '0', '0000'])('%j is none', (raw) => expect(readYear(raw)).toBe(INVALID))
 })
 
 describe('readAmount', () => {

@@ -108,7 +108,7 @@ describe('what is worth a line', () => {
     callsByStrategy: {},
     calls: 0,
     etaMs: null,
-    feasibility: { feasible: true, utilisation: 0, repair: null },
+    feasibility: { feasible: true, utilisation: 0, repairs: [], repair: null },
     heldBack: 'source down, next probe at 2026-11-21T03:00:00.000Z',
   }
 

@@ -75,6 +75,19 @@ function storedAfter(state: Known, parts: CommitParts): Known {
   return { item: { ...state.item, entry: parts.ledger[0]! }, record: parts.records[0] ?? state.record }
 }
 
+test('what an answer says was so when it was asked for, however much later it is written', () => {
+  const state = known({ status: 'active' })
+  const askedAt = NOW - HOUR_MS
+  const rowOf = (answer: Answer): LedgerEntry => {
+    const judged = { ...judge(adapter, state.item, answer, 200), askedAt }
+    const input = { adapter, judged: [judged], oldRecords: new Map(), followUps: [], runId: 'run-1', now: NOW }
+    return buildCommit({ ...input, askAmbiguousAgainMs: DAY_MS }).ledger[0]!
+  }
+  for (const answer of [recordAnswer({ status: 'active' }), recordAnswer({ status: 'new' }), absentAnswer])
+    expect(rowOf(answer)).toMatchObject({ lastAttemptAt: askedAt, lastSuccessAt: askedAt })
+  expect(rowOf(failedAnswer)).toMatchObject({ lastAttemptAt: askedAt, lastSuccessAt: state.item.entry.lastSuccessAt })
+})
+
 describe('buildCommit: what one answer comes to', () => {
   test('a first record is created: outcome changed, record, event without changes', () => {
     const { ledger, records, events, counts } = build(UNKNOWN, recordAnswer({ status: 'active' }))

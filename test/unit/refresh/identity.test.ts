@@ -196,6 +196,20 @@ describe('the source that finds identities', () => {
     const other = { ...main, adapter: fakeAdapter([], { id: 'other' }) }
     const [wired] = withIdentityFollowUps([other, judged!, found!])
     expect(wired?.followUps).toMatchObject([{ kinds: ['created', 'returned'], source: 'register_identity' }])
+    const paths = { other: ['$.name'], third: ['$.state', '$.offices[*].city'] }
+    const depending = { ...found!, adapter: { ...found!.adapter, resolve: { ...adapter.resolve!, dependsOn: paths } } }
+    const third = { ...main, adapter: fakeAdapter([], { id: 'third' }) }
+    const rules = withIdentityFollowUps([other, third, judged!, depending]).map(({ followUps }) => followUps)
+    expect(rules).toMatchObject([
+      [
+        { kinds: ['created', 'returned'], paths: [] },
+        { kinds: ['changed'], paths: ['$.name'], source: 'register_identity', reason: 'what other says of it changed' },
+      ],
+      // It is not read, but says what the entity's own attributes are.
+      [{ kinds: ['changed'], paths: ['$.state', '$.offices[*].city'], source: 'register_identity' }],
+      [],
+      [],
+    ])
   })
 })
 

@@ -29,5 +29,22 @@ describe('a name that is none', () => {
 test('what exists is taken: cohorts, passes over the whole source, and anything while nothing is placed', () => {
   expect(refuse({ cohorts: ['award_year_2024', 'change_feed'] })).not.toThrow()
   expect(refuse({ partitions: [`${SOURCE}:change_feed`] })).not.toThrow()
-  expect(refuse({ cohorts: ['award_year_2024'] }, [])).not.toThrow()
+  expect(refuse({ cohorts: ['batch_0001'] }, [])).not.toThrow()
+  expect(refuse({ partitions: [`${SOURCE}:batch_0001`] }, [])).not.toThrow()
+})
+
+test.each(['nope', 'award_year_1066', 'batch_', 'batch_x'])(
+  'while nothing is placed: %s can never become a numbered cohort',
+  (name) => {
+    expect(refuse({ cohorts: [name] }, [])).toThrow(expect.objectContaining({ code: 'unknown_cohort' }))
+    expect(refuse({ partitions: [`${SOURCE}:${name}`] }, ['unresolved'])).toThrow(
+      expect.objectContaining({ code: 'unknown_partition' }),
+    )
+  },
+)
+
+test('one source that is not placed does not switch the check off for those that are', () => {
+  const request = { ...EVERYTHING, cohorts: ['batch_0007'] }
+  const placed = source(['batch_0001'])
+  expect(() => refuseUnknownCohorts([source([]), placed], request)).toThrow(expect.objectContaining({ code: 'unknown_cohort' }))
 })

@@ -8,7 +8,7 @@ import { type PlanPolicy, type PlanSource, planRefresh } from '../../../ts/refre
 import { itemCursor } from '../../../ts/refresh/resume.ts'
 import type { PartitionStats } from '../../../ts/stores/store.ts'
 import { checkpoint, dayRule, EVERYTHING, partitionStats, SOURCE, slotRule } from '../../support/builders.ts'
-import { fakeAdapter, fakeBatch, fakeFeed } from '../../support/fake-adapter.ts'
+import { fakeAdapter, fakeBatch, fakeFeed, fakeFile } from '../../support/fake-adapter.ts'
 import { TEST_EPOCH } from '../../support/fake-clock.ts'
 import { registerAdapter } from '../../support/fake-register.ts'
 
@@ -65,7 +65,11 @@ describe('the numbers of the requirement', () => {
     expect(one).toMatchObject({
       strategy: 'lookup',
       calls: 200_000,
-      feasibility: { feasible: false, repair: 'needs an SLA of 28h, or a quota of 200000 calls a day, or 2 records a call' },
+      feasibility: {
+        feasible: false,
+        repair:
+          'needs an SLA of 28h instead of 1d, or at most 172800 entities instead of 200000, or a quota of 139 per 1m instead of 120',
+      },
     })
     expect(one?.feasibility.utilisation).toBeCloseTo(1.157, 3)
     expect(one!.etaMs! / HOUR_MS).toBeCloseTo(27.77, 1)
@@ -95,7 +99,11 @@ describe('the numbers of the requirement', () => {
     const [one] = plan(source(adapter, cohorts, { policy: week })).sources
     expect(one).toMatchObject({ calls: 7_000, feasibility: { feasible: true, utilisation: 1, repair: null }, etaMs: 6 * DAY_MS })
     const more = plan(source(adapter, [...cohorts, { cohort: 'uei_batch_0141', population: 1 }], { policy: week })).sources[0]
-    expect(more?.feasibility).toMatchObject({ feasible: false, repair: 'needs an SLA of 8d, or a quota of 1001 calls a day' })
+    expect(more?.feasibility).toMatchObject({
+      feasible: false,
+      repair:
+        'needs an SLA of 169h instead of 7d, or at most 70000 entities instead of 70001, or a quota of 1001 per 1d instead of 1000',
+    })
   })
 
   test('calls never span cohorts: a hundred cohorts of one are a hundred calls', () => {
@@ -305,10 +313,14 @@ describe('the feed', () => {
     expect(summary(plan(source(adapter, [known]), { cohorts: ['a'] }))).toEqual([['a', 'batch', 100]])
   })
 
-  test('an SLA that no walk can keep cannot be repaired by walking less often', () => {
+  test('an SLA that no walk can keep is repaired by asking about each entity within a longer one, not by walking less often', () => {
     const fact = { asOf: 0, marker: null, pagesPerDay: 5_000 }
     const huge = source(adapter, [{ ...known, population: 10_000_000 }], { feedFact: fact, policy: { rules: [dayRule(1_000)] } })
-    expect(plan(huge).sources[0]?.feasibility).toMatchObject({ feasible: false, repair: 'needs a quota of 5001 calls a day' })
+    expect(plan(huge).sources[0]?.feasibility).toMatchObject({
+      feasible: false,
+      repair:
+        'needs an SLA of 100d instead of 2d, or at most 200000 entities instead of 10000000, or a quota of 5001 per 1d instead of 1000',
+    })
   })
 })
 
@@ -382,6 +394,29 @@ describe('held back', () => {
   })
 })
 
+describe('a pass over a whole source that failed', () => {
+  const backoff = { failures: 2, failedAt: NOW - MINUTE_MS, nextAttemptAt: NOW + HOUR_MS, reason: 'HTTP 503' }
+
+  test('is counted as work that waits, also when the file was never loaded and so nothing is due', () => {
+    const loader = fakeAdapter(['file'], { file: { ...fakeFile, loader: 'sbir_awards' } as unknown as typeof fakeFile })
+    const waiting = plan({ ...source(loader, []), passBackoffs: new Map([['bulk_file', backoff]]) })
+    expect(waiting.partitions).toEqual([])
+    expect(waiting.sources).toMatchObject([
+      { due: 0, calls: 1, strategy: 'file', heldBack: expect.stringContaining('failed 2 times in a row (HTTP 503)') },
+    ])
+    expect(plan(source(loader, [])).partitions).toMatchObject([{ strategy: 'file', calls: 1, entities: 0 }])
+  })
+})
+
+describe('the entities of a partition', () => {
+  const row = { cohort: 'a', population: 50, due: 10, unresolved: 5 }
+  test('are those that are due, or all that can be asked about when forced', () => {
+    const one = source(fakeAdapter(['batch']), [row])
+    expect(plan(one).partitions).toMatchObject([{ due: 10, entities: 10 }])
+    expect(plan(one, { force: true }).partitions).toMatchObject([{ due: 10, entities: 45 }])
+  })
+})
+
 describe('the finding of identities', () => {
   const rows = [{ cohort: 'name_batch_0001', population: 10, due: 4 }]
   const main = source(registerAdapter(), [{ cohort: 'batch_0001', population: 6, due: 2 }])
@@ -440,7 +475,7 @@ describe('a quota that two sources share', () => {
     for (const { feasibility } of plan(two(true)).sources) {
       expect(feasibility).toMatchObject({ feasible: false, utilisation: 1.2 })
       expect(feasibility.repair).toBe(
-        "needs an SLA of 15d, or a quota of 1200 calls a day, or 2 records a call (the quota is shared: 600 of its calls a day are others')",
+        "needs an SLA of 15d instead of 10d, or at most 4000 entities instead of 6000, or a quota of 1200 per 1d instead of 1000 (the quota is shared: 600 of its calls a day are others')",
       )
     }
   })
@@ -460,6 +495,35 @@ describe('quotas that count credits', () => {
     expect(utilisation(fakeAdapter(['lookup']))).toBe(10)
     expect(utilisation(fakeAdapter(['lookup'], { creditsPerCall: () => 4 }))).toBe(40)
     expect(utilisation(fakeAdapter(['lookup'], { creditsPerCall: () => 0 }))).toBe(0)
+  })
+
+  test('are planned by the entities of a call where each of them costs', () => {
+    const each = (maxSize: number): SourceAdapter => {
+      const plain = fakeAdapter(['batch'], { creditsPerEntity: () => 2, creditsPerCall: () => 1 })
+      return { ...plain, batch: { ...plain.batch!, maxSize } }
+    }
+    // 1,000 entities a day at 2 credits, of 100: in however many calls.
+    for (const maxSize of [1, 10, 100]) expect(utilisation(each(maxSize))).toBeCloseTo(20, 6)
+    const { feasibility } = plan(source(each(10), rows, { policy: { rules: [credits], slaMs: DAY_MS, batchSize: 10 } }))
+      .sources[0]!
+    expect(feasibility.repairs.map(({ kind, changes: [change] }) => [kind, change!.to])).toEqual([
+      ['sla', 20 * DAY_MS],
+      ['entities', 50],
+      ['quota', 2_000],
+    ])
+  })
+
+  test('take the time until they come back, when fewer are left than the work takes', () => {
+    const adapter = fakeAdapter(['batch'], { creditsPerEntity: () => 1 })
+    const one = source(adapter, [{ cohort: 'a', population: 1_000, due: 170 }], { policy: { rules: [credits], batchSize: 10 } })
+    const eta = (remaining: number, freesAt: number | null): number | null =>
+      plan({ ...one, quota: [{ rule: credits, used: 100 - remaining, remaining, freesAt, blockedUntil: null }] }).sources[0]!
+        .etaMs
+    expect(eta(100, NOW + HOUR_MS)).toBe(DAY_MS)
+    // 20 now, 100 in an hour, the other 50 a day later.
+    expect(eta(20, NOW + HOUR_MS)).toBe(DAY_MS + HOUR_MS)
+    expect(eta(70, NOW + HOUR_MS)).toBe(DAY_MS)
+    expect(eta(0, null)).toBe(DAY_MS)
   })
 
   test('hold nothing back when they are spent: what is free is asked', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { DAY_MS } from '../../../ts/model/time.ts'
-import { itemCursor, readItemCursor, resumesFeed, resumesFile, resumesItems } from '../../../ts/refresh/resume.ts'
+import { itemCursor, readItemCursor, resumesFeed, resumesFile, resumesItems, waitingId } from '../../../ts/refresh/resume.ts'
 import { checkpoint } from '../../support/builders.ts'
 import { TEST_EPOCH } from '../../support/fake-clock.ts'
 
@@ -42,10 +42,42 @@ describe('passes over entities', () => {
   })
 
   test('the cursor says how many were settled, of what', () => {
-    expect(readItemCursor(itemCursor(true, 12))).toEqual({ all: true, settled: 12 })
-    expect(readItemCursor(itemCursor(false, 0))).toEqual({ all: false, settled: 0 })
-    for (const text of [null, '', 'settled:5', 'due:', 'due:x', 'due:-1', '{"slices":[]}'])
+    expect(readItemCursor(itemCursor(true, 12))).toEqual({ all: true, settled: 12, waiting: new Map() })
+    expect(readItemCursor(itemCursor(false, 0))).toEqual({ all: false, settled: 0, waiting: new Map() })
+    for (const text of [
+      null,
+      '',
+      'settled:5',
+      'due:',
+      'due:x',
+      'due:-1',
+      '{"slices":[]}',
+      'due:5 {',
+      'due:5 {"a":1}',
+      'due:5 []',
+    ])
       expect(readItemCursor(text)).toBeNull()
+  })
+})
+
+describe('entities that wait for their next group', () => {
+  test('are in the cursor, in whatever order, and nowhere when nobody waits', () => {
+    const waiting = new Map([
+      [waitingId({ kind: 'award', key: 'v1:a' }), 'grants'],
+      [waitingId({ kind: 'award', key: 'v1:b' }), 'loans'],
+      [waitingId({ kind: 'award', key: 'v1:c' }), 'grants'],
+    ])
+    expect(waiting.size).toBe(3)
+    const cursor = itemCursor(false, 7, waiting)
+    expect(cursor.startsWith('due:7 {')).toBe(true)
+    expect(readItemCursor(cursor)).toEqual({ all: false, settled: 7, waiting })
+    expect(itemCursor(false, 7, new Map())).toBe('due:7')
+  })
+
+  test('do not change which passes are gone on with', () => {
+    const point = checkpoint({ cursor: itemCursor(true, 5, new Map([['0123456789abcdef', 'grants']])) })
+    expect(resumesItems(point, ALL)).toBe(true)
+    expect(resumesItems(point, DUE)).toBe(false)
   })
 })
 
@@ -86,5 +118,11 @@ describe('file passes', () => {
     expect(resumesFile({ ...pass, cursor: null }, TEST_EPOCH, DAY_MS)).toBe(false)
     expect(resumesFile({ ...pass, status: 'complete' }, TEST_EPOCH, DAY_MS)).toBe(false)
     expect(resumesFile(undefined, TEST_EPOCH, DAY_MS)).toBe(false)
+    // A part reads what was paid for all; a pass over a part goes on for that part alone.
+    expect(resumesFile(pass, TEST_EPOCH, DAY_MS, '[null,5,null]')).toBe(true)
+    const part = { ...pass, cursor: JSON.stringify({ stage: 'loaded', scope: '[null,5,null]' }) }
+    expect(resumesFile(part, TEST_EPOCH, DAY_MS, '[null,5,null]')).toBe(true)
+    expect(resumesFile(part, TEST_EPOCH, DAY_MS, '[null,6,null]')).toBe(false)
+    expect(resumesFile(part, TEST_EPOCH, DAY_MS)).toBe(false)
   })
 })

@@ -12,7 +12,17 @@ function adapter(id: string, parts: Partial<Adapter> = {}): Adapter {
 }
 
 function part(source: string, cohort = 'a', parts: Partial<PlannedPartition> = {}): PlannedPartition {
-  const base = { source, cohort, strategy: 'lookup' as const, window: null, due: 1, stale: 0, calls: 1, provesSince: null }
+  const base = {
+    source,
+    cohort,
+    strategy: 'lookup' as const,
+    window: null,
+    due: 1,
+    stale: 0,
+    entities: 1,
+    calls: 1,
+    provesSince: null,
+  }
   return { ...base, partition: `${source}:${cohort}`, resume: false, reason: 'due', ...parts }
 }
 

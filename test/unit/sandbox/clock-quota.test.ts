@@ -180,3 +180,46 @@ describe('counters and credits', () => {
     expect(meter.arrive(6, 'a', 1000, 1000, 3)).toBeNull()
   })
 })
+
+describe('a quota that blocks', () => {
+  it('lets nobody in until arrivals have been within it for so long, and begins anew when they have not', () => {
+    const meter = createQuotaMeter([{ limit: 2, per: 1_000, blocksFor: 10_000 }], 1)
+    const at = (ms: number) => meter.arrive(0, 'a', ms, ms)
+    expect([at(0), at(1), at(2)]).toEqual([null, null, { kind: 'window', until: 10_002 }])
+    // Slow, but not yet for long enough: no violation, and no longer block.
+    expect(at(5_000)).toEqual({ kind: 'window', until: 10_002 })
+    expect(meter.violationCount).toBe(1)
+    // Too fast again, although all are refused.
+    for (const ms of [9_000, 9_001]) expect(at(ms)).toEqual({ kind: 'window', until: 10_002 })
+    expect(at(9_002)).toEqual({ kind: 'window', until: 19_002 })
+    expect(at(19_001)).not.toBeNull()
+    expect(at(19_002)).toBeNull()
+    expect(meter.arrive(0, 'b', 9_100, 9_100)).toBeNull()
+  })
+
+  it('is as much shorter on the wire as the world is faster', () => {
+    const meter = createQuotaMeter([{ limit: 1, per: 1_000, blocksFor: 600_000 }], 100)
+    expect(meter.arrive(1, 'a', 0, 0)).toBeNull()
+    expect(meter.arrive(2, 'a', 1, 100)).toEqual({ kind: 'window', until: 600_100 })
+    expect(meter.arrive(3, 'a', 6_000, 600_000)).not.toBeNull()
+    expect(meter.arrive(4, 'a', 6_011, 601_100)).toBeNull()
+  })
+})
+
+describe('credits that only the answer tells', () => {
+  it('are settled after it, and spend the month', () => {
+    const meter = createQuotaMeter([{ limit: 10, per: DAY_MS, resets: 'utc_month', unit: 'credit' }], 1)
+    const now = Date.UTC(2026, 10, 21)
+    expect(meter.arrive(1, 'a', 0, now, 1)).toBeNull()
+    meter.settle('a', now, 8)
+    expect(meter.status('a', 0, now)[0]!.remaining).toBe(1)
+    expect(meter.arrive(2, 'a', 1, now, 1)).toBeNull()
+    // Nothing matched: nothing is billed.
+    meter.settle('a', now, -1)
+    expect(meter.status('a', 1, now)[0]!.remaining).toBe(1)
+    expect(meter.arrive(3, 'a', 2, now, 1)).toBeNull()
+    meter.settle('a', now, 4)
+    expect(meter.arrive(4, 'a', 3, now, 1)).toEqual({ kind: 'month', until: Date.UTC(2026, 11, 1) })
+    expect(meter.arrive(5, 'a', 4, Date.UTC(2026, 11, 1), 1)).toBeNull()
+  })
+})

@@ -70,11 +70,53 @@ describe('People Data Labs in the sandbox', () => {
     expect(answers).toHaveLength(targets.length)
     for (const [at, answer] of answers.entries()) {
       const known = truth.get(String(targets[at]!.entity.attributes['domain']))
-      if (known === undefined) expect(answer.kind).toBe('absent')
+      const guess = world.part(commercialWorld).guess({ domain: String(targets[at]!.entity.attributes['domain']) })
+      if (guess !== null) expect(answer).toMatchObject({ identity: { providerKey: guess.id, confidence: 0.85 } })
+      else if (known === undefined) expect(answer.kind).toBe('absent')
       else expect(answer).toMatchObject({ kind: 'record', identity: { providerKey: known }, record: { inferred_revenue: null } })
     }
     expect(answers.filter(({ kind }) => kind === 'absent').length).toBeGreaterThan(3)
     expect(answers.filter(({ kind }) => kind === 'record').length).toBeGreaterThan(20)
+  })
+
+  it('bills matches, tells what is left, and answers 402 until the month is over when nothing is', async () => {
+    const { sandbox, time } = virtualSandbox()
+    const known = sandbox.world.companies.find(
+      (one) => one.hasWebsite && sandbox.world.part(commercialWorld).company({ domain: one.domain }, 'pdl') !== null,
+    )!
+    const [hit, miss] = [companyOf(known.name, known.domain, known.place), companyOf('Zz', 'zz-nobody.example', known.place)]
+    const bulk = (...entities: Entity[]) => {
+      const request = peopleDataLabs.batch!.request(
+        entities.map((entity) => target(entity)),
+        'company',
+        null,
+        PDL,
+      )
+      return ask(sandbox, 'people_data_labs', request)
+    }
+    const left = async (view: Promise<ResponseView>) => {
+      const { status, headers } = await view
+      return [status, headers['x-call-credits-spent'], headers['x-totallimit-remaining']]
+    }
+    expect(await left(bulk(hit, miss, hit))).toEqual([200, '2', '998'])
+    expect(await left(bulk(miss))).toEqual([200, '0', '998'])
+    expect(await left(ask(sandbox, 'people_data_labs', peopleDataLabs.probe(PDL)))).toEqual([400, '0', '998'])
+    for (let calls = 0; calls < 10; calls += 1) await bulk(...Array.from({ length: 100 }, () => hit))
+    const request = peopleDataLabs.lookup!.request(target(hit), PDL)
+    const spent = await ask(sandbox, 'people_data_labs', request)
+    expect(spent).toMatchObject({ status: 402, json: { error: { type: 'payment_required' } } })
+    const verdict = peopleDataLabs.classify(spent, request, PDL)
+    const date = new Date(sandbox.clock.now())
+    expect(verdict).toMatchObject({
+      class: 'quota_exhausted',
+      until: Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1),
+    })
+    // Objections are free.
+    expect(
+      (await ask(sandbox, 'people_data_labs', { method: 'GET', path: '/person/subjectrequest', label: 'person.opt_out' })).status,
+    ).toBe(200)
+    time.ms += 32 * DAY_MS
+    expect((await ask(sandbox, 'people_data_labs', request)).status).toBe(200)
   })
 
   it('changes once a month: in between only counts and coordinates move', async () => {

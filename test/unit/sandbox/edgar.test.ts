@@ -155,6 +155,24 @@ describe('EDGAR in the sandbox', () => {
     expect(classes.filter((name) => name === 'rate_limited')).toHaveLength(2)
   })
 
+  it('lets nobody who was too fast in again before he was slow for ten minutes', async () => {
+    let real = 0
+    const own = createSandbox(
+      { seed: 7, companies: 50, awards: 5 },
+      { now: () => real, monotonic: () => real },
+      'http://sandbox.test',
+    )
+    const one = askerOf(own, edgar, AGENT, OPTIONS)
+    const asked = async (): Promise<string> => (await one.ask(edgar.probe(one.context))).classified.class
+    for (let call = 0; call < 12; call += 1) await asked()
+    real = 6_000
+    expect(await asked()).toBe('rate_limited')
+    real = 599_000
+    expect(await asked()).toBe('rate_limited')
+    real = 600_000
+    expect(await asked()).not.toBe('rate_limited')
+  })
+
   it('is one limit for its three hosts', () => {
     expect(sandbox.quotas.get('edgar')!.report()).toMatchObject([{ limit: 10, per_ms: 1_000 }])
     expect(sandbox.quotas.has('edgar_www')).toBe(false)

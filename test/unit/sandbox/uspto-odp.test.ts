@@ -6,7 +6,7 @@ import type { Entity } from '../../../ts/model/entity.ts'
 import type { JsonObject } from '../../../ts/model/json.ts'
 import { SANDBOX_USPTO_KEY } from '../../../ts/sandbox/dialects/uspto-odp.ts'
 import { createSandbox } from '../../../ts/sandbox/sandbox.ts'
-import { patentWorld, truePairs } from '../../../ts/sandbox/world/patent-world.ts'
+import { applicantsOf, patentWorld, truePairs } from '../../../ts/sandbox/world/patent-world.ts'
 import { hasRecordings, recordedView } from '../../contract/recorded.ts'
 import { askerOf, shapeDifferences, targetOf } from './ask.ts'
 
@@ -37,7 +37,7 @@ describe('the patents of the sandbox', () => {
     for (const answer of answers) {
       if (answer.kind !== 'record') throw new Error(answer.kind)
       const truth = patents.byNumber(answer.record['application_number'] as string, now)!
-      expect(answer.record).toMatchObject({ title: truth.title, applicants: [truth.applicant.trim()] })
+      expect(answer.record).toMatchObject({ title: truth.title, applicants: applicantsOf(truth).map((name) => name.trim()) })
       expect(answer.record['patent_number']).toBe(truth.granted && truth.decided * DAY <= now ? truth.patentNumber : null)
     }
   })
@@ -160,6 +160,30 @@ describe('the patents of the sandbox', () => {
     expect(wrong / accepted).toBeLessThan(0.05)
   })
 
+  it('of inventors who assigned them are found by the assignee', async () => {
+    const assigned = [...patents.all(now)].filter(({ byInventors, company }) => byInventors && company !== null)
+    expect(assigned.length).toBeGreaterThan(50)
+    // Of companies all of whose applications are so.
+    const only = world.companies.filter((company) => {
+      const own = [...patents.all(now - 60 * DAY)].filter((application) => application.company === company)
+      return own.length > 0 && own.every(({ byInventors, applicant }) => byInventors && applicant.trim() === company.name)
+    })
+    expect(only.length).toBeGreaterThan(3)
+    for (const { name, place } of only) {
+      const entity: Entity = {
+        kind: 'company',
+        key: `name:${name}`,
+        attributes: { name, state: place.state, uei: null },
+        aliases: [],
+      }
+      if (usptoOdp.resolve!.unresolvable(entity) !== null) continue
+      const { candidates, discovered } = await asker.resolve(targetOf(entity))
+      const ours = candidates.find(({ method }) => method === 'assignee_exact_name+state')
+      expect(ours, name).toMatchObject({ confidence: 0.95 })
+      expect(discovered!.length, name).toBeGreaterThan(0)
+    }
+  })
+
   it('come page by page, each once', async () => {
     const day = '2024-01-01'
     const window = { from: 0, to: now }
@@ -170,9 +194,9 @@ describe('the patents of the sandbox', () => {
       const request = usptoOdp.feed!.request(window, day, cursor, asker.context)
       const { view } = await asker.ask({ ...request, json: { ...(request.json as JsonObject), rangeFilters: [ranges] } })
       expect(searchPage(view).total).toBe(expected.length)
-      const page = usptoOdp.feed!.parse(view, day, cursor, asker.context)
-      seen.push(...page.items.map(({ providerKey }) => providerKey))
-      cursor = page.next
+      const { rows, total } = searchPage(view)
+      seen.push(...rows.map((row) => String(row['applicationNumberText'])))
+      cursor = seen.length < total ? String(seen.length) : null
     }
     expect(expected.length).toBeGreaterThan(300)
     expect(seen).toEqual([...expected].sort())

@@ -45,6 +45,9 @@ export const cageIdentity: ResolveCapability = {
   callsPerEntity: 0,
   unresolvable: (entity) =>
     attributeText(entity, 'uei') === null ? 'no UEI: its CAGE code would come from its SAM.gov registration' : null,
+  dependsOn: {
+    sam_gov: ['$.registrations[*].cageCode', '$.registrations[*].registrationStatus', '$.registrations[*].legalBusinessName'],
+  },
   request: () => null,
   parse: (_views, target) => {
     const record = target.related?.['sam_gov']

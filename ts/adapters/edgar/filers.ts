@@ -143,6 +143,7 @@ export const resolve: ResolveCapability = {
   entityKinds: ['company'],
   version: 1,
   cohort: 'name_batch',
+  dependsOn: { sbir_gov: ['$.name', '$.city', '$.state', '$.zip'] },
   unresolvable: (entity) =>
     companyNameKey(attributeText(entity, 'name') ?? '').length < 3 ? 'no name that can be searched for' : null,
   request(views, target, context) {

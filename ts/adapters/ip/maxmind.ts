@@ -1,6 +1,7 @@
 /** MaxMind: its web service, and databases in its format, which hold the same record. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.ts'
 import type { Classified, RequestSpec, ResponseView } from '../../model/response.ts'
+import { HOUR_MS } from '../../model/time.ts'
 import { classified, classifyByStatus, explanation } from '../shared/classify.ts'
 import { nextUtcMidnight } from '../shared/dates.ts'
 import { listOf, memberAt, textAt } from '../shared/json.ts'
@@ -22,7 +23,9 @@ export function classifyMaxmind(view: ResponseView): Classified {
   if (view.status === 401 || view.status === 403) return classified('auth', reason)
   // Without the code it is no answer about an address but a wrong path.
   if (view.status === 404) return classified('invalid_request', reason)
-  return classifyByStatus(view)
+  const verdict = classifyByStatus(view)
+  // It names no moment; another provider may be asked meanwhile.
+  return verdict.class === 'rate_limited' ? { ...verdict, until: verdict.until ?? view.receivedAt + HOUR_MS } : verdict
 }
 
 function numberAt(value: JsonValue | undefined, ...path: readonly string[]): number | null {

@@ -2,9 +2,11 @@
 import type { Entity } from '../../model/entity.ts'
 import type { JsonObject, JsonValue } from '../../model/json.ts'
 import type { RequestSpec, ResponseView } from '../../model/response.ts'
-import type { AdapterContext, LookupCapability, SourceAdapter } from '../adapter.ts'
+import type { AdapterContext, DataFile, LookupCapability, SourceAdapter } from '../adapter.ts'
 import { attributeText, refOf } from '../shared/entity.ts'
 import { parseIp, specialPurpose } from '../shared/ip.ts'
+import { MalformedAnswer } from '../shared/malformed.ts'
+import { isNoAnswer } from '../shared/no-answer.ts'
 
 /** `other_urls` entry of the data that ships with the program. */
 export const EMBEDDED = 'embedded'
@@ -37,6 +39,14 @@ export function localRequest(label: string, path: string, ip: string, query: Req
   return { method: 'GET', base: EMBEDDED, path: `/${path}/${encodeURIComponent(ip)}`, query, credits: 0, label }
 }
 
+/** `use`: what the database must be about. */
+export function mmdbRequest(label: string, ip: string, options: JsonObject, use: 'place' | 'network'): RequestSpec {
+  return localRequest(label, 'mmdb', ip, [
+    ['file', textOption(options, 'mmdb') ?? ''],
+    ['use', use],
+  ])
+}
+
 export function textOption(options: JsonObject, name: string): string | null {
   const value = options[name]
   return typeof value === 'string' && value !== '' ? value : null
@@ -47,6 +57,19 @@ export function chosen(all: readonly IpProvider[], options: JsonObject): readonl
   const names: readonly JsonValue[] = Array.isArray(options['providers']) ? (options['providers'] as readonly JsonValue[]) : []
   const found = names.flatMap((name) => all.filter(({ id }) => id === name))
   return found.length === 0 ? all.slice(0, 1) : found
+}
+
+/** What a provider said: where the address is, nothing, or no answer that can be read. */
+type Said = ReturnType<IpProvider['read']> | { readonly silent: MalformedAnswer | null }
+
+function saidBy(provider: IpProvider, view: ResponseView): Said {
+  if (isNoAnswer(view)) return { silent: null }
+  try {
+    return provider.read(view)
+  } catch (error) {
+    if (!(error instanceof MalformedAnswer)) throw error
+    return { silent: error }
+  }
 }
 
 /** `empty`: what the absence of an answer means, for people. */
@@ -60,23 +83,57 @@ export function ipLookup(all: readonly IpProvider[], empty: string): LookupCapab
     more(views, { entity }, context) {
       const last = views.at(-1)
       if (last === undefined || views.length >= chosen(all, context.options).length) return null
-      if (at(views.length - 1, context).read(last) !== null) return null
+      const said = saidBy(at(views.length - 1, context), last)
+      if (said !== null && 'facts' in said) return null
       return at(views.length, context).request(addressOf(entity), context.options)
     },
+    // The last one, too, once another has answered: what that one does not know waits, what it knows does not.
+    dispensable: (views, _target, context) =>
+      views.length + 1 < chosen(all, context.options).length || views.some((view) => !isNoAnswer(view)),
     parse(view, { entity }, context, earlier = []) {
-      const provider = at(earlier.length, context)
-      const found = provider.read(view)
-      if (found === null) {
-        const asked = chosen(all, context.options).map(({ id }) => id)
-        return { kind: 'absent', entity: refOf(entity), reason: `${empty} (asked: ${asked.join(', ')})` }
+      const views = [...earlier, view]
+      const said = views.map((one, index) => saidBy(at(index, context), one))
+      const silent = said.flatMap((one, index) => (one !== null && 'silent' in one ? [at(index, context).id] : []))
+      const found = said.at(-1) ?? null
+      if (found !== null && 'facts' in found) {
+        const ip = addressOf(entity)
+        const instead = silent.length === 0 ? {} : { instead_of: silent }
+        const provenance = { provider: at(earlier.length, context).id, ...instead, ...found.provenance }
+        return {
+          kind: 'record',
+          entity: refOf(entity),
+          record: { ip, version: ip.includes(':') ? 6 : 4, ...found.facts, provenance },
+        }
       }
-      const ip = addressOf(entity)
-      const provenance = { provider: provider.id, ...found.provenance }
-      return {
-        kind: 'record',
-        entity: refOf(entity),
-        record: { ip, version: ip.includes(':') ? 6 : 4, ...found.facts, provenance },
+      for (const one of said) if (one !== null && 'silent' in one && one.silent !== null) throw one.silent
+      if (silent.length > 0) {
+        const reason = `${silent.join(' and ')} cannot be asked now, and who else was asked does not know the address`
+        return { kind: 'failed', entity: refOf(entity), errorClass: 'source_down', reason }
       }
+      const asked = chosen(all, context.options).map(({ id }) => id)
+      return { kind: 'absent', entity: refOf(entity), reason: `${empty} (asked: ${asked.join(', ')})` }
     },
+  }
+}
+
+/** A provider that answers in this process, whoever else is down. */
+function isLocal(provider: IpProvider, options: JsonObject): boolean {
+  return provider.request('192.0.2.1', options).base === EMBEDDED
+}
+
+/** What both sources say of their providers besides how they are asked. */
+export function providerFacts(
+  all: readonly IpProvider[],
+  use: DataFile['use'],
+): Required<Pick<SourceAdapter, 'ownFault' | 'dataFiles' | 'worksAlone'>> {
+  return {
+    ownFault: (_view, { base }) => base === EMBEDDED,
+    dataFiles(options) {
+      const list = chosen(all, options)
+      const path = textOption(options, 'mmdb')
+      if (path === null || !list.some(({ id }) => id === 'mmdb')) return []
+      return [{ option: 'mmdb', path, use, needed: list.length === 1 }]
+    },
+    worksAlone: (options) => chosen(all, options).some((provider) => isLocal(provider, options)),
   }
 }

@@ -1,12 +1,16 @@
 /** RIPEstat's `prefix-overview`: number and holder in one call. Eight at a time are allowed; beyond 1,000 a day one registers. */
 import { isJsonObject, type JsonObject } from '../../model/json.ts'
 import type { Classified, RequestSpec, ResponseView } from '../../model/response.ts'
+import { HOUR_MS } from '../../model/time.ts'
 import { classified, classifyByStatus, describeBody, explanation } from '../shared/classify.ts'
 import { listOf, memberAt, requireObjects, textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
 import { clipText } from '../shared/text.ts'
 import { asName } from './local.ts'
 import { textOption } from './providers.ts'
+
+/** After being told that we ask too much. */
+const PAUSE_MS = HOUR_MS
 
 export function ripestatRequest(ip: string, options: JsonObject): RequestSpec {
   return {
@@ -39,8 +43,9 @@ export function classifyRipestat(view: ResponseView): Classified {
     return classified('ok', `HTTP ${view.status}`)
   }
   const verdict = classifyByStatus(view)
-  // There is no key: a refusal is about how much we ask.
-  if (verdict.class === 'auth') return classified('rate_limited', verdict.reason)
+  // There is no key: a refusal is about how much we ask. It names no moment, and another provider may be asked meanwhile.
+  if (verdict.class === 'auth' || verdict.class === 'rate_limited')
+    return classified('rate_limited', verdict.reason, verdict.until ?? view.receivedAt + PAUSE_MS)
   return error === null ? verdict : { ...verdict, reason: `HTTP ${view.status}: ${error}` }
 }
 

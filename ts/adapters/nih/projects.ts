@@ -140,6 +140,22 @@ function criteriaOf(slice: string): JsonObject {
   throw badCursor(slice)
 }
 
+/** Each criterion of the slice has to show in every row: one that the service left out in silence would bring other rows along. */
+function checkSlice(rows: readonly JsonObject[], slice: string): void {
+  const [kind, wanted = '', activity = ''] = slice.split('/')
+  const codes: readonly string[] = kind === 'year' ? [activity] : SBIR_ACTIVITIES
+  for (const row of rows) {
+    const core = coreOfRow(row)
+    if (core !== null && !codes.includes(core.slice(0, 3)))
+      throw new MalformedAnswer(`${core} is none of ${codes.join(', ')}; was the filter ignored?`)
+    const told = kind === 'year' ? textAt(row, 'fiscal_year') : (textAt(row, 'date_added')?.slice(0, 10) ?? null)
+    if (told !== wanted)
+      throw new MalformedAnswer(
+        `asked for ${kind === 'year' ? 'fiscal year' : 'what was added on'} ${wanted}, a row says ${told ?? 'nothing'}; was the filter ignored?`,
+      )
+  }
+}
+
 function offsetOf(cursor: string | null): number {
   if (cursor === null) return 0
   const offset = /^\d{1,5}$/.test(cursor) ? Number(cursor) : -1
@@ -163,12 +179,7 @@ export const feed: FeedCapability = {
   parse(view, slice, cursor) {
     const { rows, total } = pageOf(view)
     criteriaOf(slice)
-    const codes: readonly string[] = slice.startsWith('year/') ? [slice.slice(-3)] : SBIR_ACTIVITIES
-    for (const row of rows) {
-      const core = coreOfRow(row)
-      if (core !== null && !codes.includes(core.slice(0, 3)))
-        throw new MalformedAnswer(`${core} is none of ${codes.join(', ')}; was the filter ignored?`)
-    }
+    checkSlice(rows, slice)
     if (total > MAX_OFFSET + PAGE) throw new MalformedAnswer(`${total} rows in ${slice}, of which only ${MAX_OFFSET} can be read`)
     const next = offsetOf(cursor) + rows.length
     const byCore = Map.groupBy(rows, (row) => coreOfRow(row) ?? '')

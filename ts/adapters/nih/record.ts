@@ -42,8 +42,7 @@ export function applIdOf(row: JsonObject): string {
 
 /** Zones and times of day come and go over the years; the day is all that can be compared. */
 function day(row: JsonObject, name: string): string | null {
-  const value = memberAt(row, name)
-  return calendarDate(typeof value === 'string' ? value.slice(0, 10) : undefined)
+  return calendarDate(memberAt(row, name))
 }
 
 /** An object with a name, or (in some years) the text alone. */

@@ -41,6 +41,7 @@ export const resolve: ResolveCapability = {
   version: 1,
   cohort: 'orcid_batch',
   callsPerEntity: 0,
+  dependsOn: { orcid: ['$.orcid', '$.name', '$.other_names', '$.employments'] },
   unresolvable: (entity) => (attributeText(entity, 'name') === null ? 'no name' : null),
   request: () => null,
   parse: (_views, target) => parse(target),

@@ -51,6 +51,19 @@ export function placeOfLocation({ status, headers }: ResponseView): CompanyKey |
   return URL.canParse(location, base) ? readCompanyKey(new URL(location, base).href) : null
 }
 
+function isList(label: string): boolean {
+  return label === LABELS.officers || label === LABELS.statements
+}
+
+function ofPlan(reason: string): boolean {
+  return /\bplan\b|subscri|upgrade|permission|not available/i.test(reason)
+}
+
+/** Whether a list is one that is not there, or not in the plan: the answer about it was taken for `not_found`. */
+export function isWithoutList({ status }: ResponseView): boolean {
+  return status === 404 || status === 403
+}
+
 /** Never throws. */
 export function classifyOpencorporates(view: ResponseView, { label }: RequestSpec): Classified {
   const { status, json } = view
@@ -61,7 +74,12 @@ export function classifyOpencorporates(view: ResponseView, { label }: RequestSpe
     )
   const reason = explanation(view)
   if (status === 429) return spent(view, reason)
-  if (status === 403) return /limit|quota|exceed/i.test(reason) ? spent(view, reason) : classified('auth', reason)
+  if (status === 403) {
+    // "Access is limited to …" is no limit that is reached.
+    if (/\blimits?\b|quota|exceed/i.test(reason)) return spent(view, reason)
+    // What the plan has not is missing from the record; the company itself is what every plan has.
+    return isList(label) && ofPlan(reason) ? classified('not_found', reason) : classified('auth', reason)
+  }
   // Registers renumber companies; the look-up goes on where the answer points.
   if (label === LABELS.company && placeOfLocation(view) !== null)
     return classified('not_found', 'the company has another number now')

@@ -40,6 +40,14 @@ export function companyKeyText({ jurisdiction, number }: CompanyKey): string {
   return `${jurisdiction}/${number}`
 }
 
+/** Keys are kept in one spelling; the web site's addresses are for people, who are told what to give. */
+export function companyKeyProblem(text: string): string | null {
+  const key = readCompanyKey(text)
+  return key !== null && companyKeyText(key) === text
+    ? null
+    : 'a key of OpenCorporates is a jurisdiction and the number in its register: us_ca/C3268102'
+}
+
 /** Registers write one number with and without leading zeros, spaces and dashes. */
 export function isSameCompany(a: CompanyKey, b: CompanyKey): boolean {
   const plain = ({ number }: CompanyKey): string => stripId(number).replace(/^0+(?=.)/, '')

@@ -5,12 +5,14 @@ import type { Answer, LookupCapability, Target } from '../adapter.ts'
 import { refOf } from '../shared/entity.ts'
 import { countOf, memberAt, requireObject, requireObjects, textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
-import { LABELS, placeOfLocation } from './classify.ts'
+import { isWithoutList, LABELS, placeOfLocation } from './classify.ts'
 import { type CompanyKey, companyKeyText, companyPath, isSameCompany, readCompanyKey } from './ids.ts'
 import { recordOfCompany, recordOfOfficers, recordOfOwners, unwrapped } from './record.ts'
 
 const PER_PAGE = 100
 export const DEFAULT_MAX_PAGES = 3
+/** As sure as the best match by name: it was sure enough to be asked for under the old number. */
+const RENUMBERED = 0.96
 const LISTS = [
   { option: 'officers', wrapper: 'officer' },
   { option: 'statements', wrapper: 'statement' },
@@ -39,7 +41,7 @@ function unusable(target: Target): RequestSpec {
 
 /** The counters are inside `results`, not beside it. */
 function pagesOf(view: ResponseView): number {
-  return view.status === 404 ? 0 : (countOf(memberAt(view.json, 'results', 'total_pages')) ?? 1)
+  return isWithoutList(view) ? 0 : (countOf(memberAt(view.json, 'results', 'total_pages')) ?? 1)
 }
 
 function companyIn(view: ResponseView, key: CompanyKey): JsonObject {
@@ -97,9 +99,9 @@ function walk(views: readonly ResponseView[], asked: CompanyKey, options: Option
 /** Null when it was not asked for, or the provider has no such list. */
 function rowsOf(views: readonly ResponseView[], list: ListName, wrapper: string): readonly JsonObject[] | null {
   const [first] = views
-  if (first === undefined || first.status === 404) return null
+  if (first === undefined || isWithoutList(first)) return null
   return views
-    .filter(({ status }) => status !== 404)
+    .filter((view) => !isWithoutList(view))
     .flatMap((view) => unwrapped(memberAt(requireObject(view, `the ${list}`), 'results', list), wrapper))
 }
 
@@ -125,7 +127,7 @@ export const lookup: LookupCapability = {
     const officers = rowsOf(pages.officers, 'officers', 'officer')
     const statements = rowsOf(pages.statements, 'statements', 'statement')
     const complete = (views_: readonly ResponseView[]): boolean | null =>
-      views_[0] === undefined || views_[0].status === 404 ? null : pagesOf(views_[0]) <= views_.length
+      views_[0] === undefined || isWithoutList(views_[0]) ? null : pagesOf(views_[0]) <= views_.length
     const record = {
       ...recordOfCompany(company),
       officers: officers === null ? null : recordOfOfficers(officers),
@@ -133,6 +135,10 @@ export const lookup: LookupCapability = {
       owners: statements === null ? null : recordOfOwners(statements),
       owners_complete: complete(pages.statements),
     }
-    return { kind: 'record', entity, record }
+    if (companyKeyText(key) === companyKeyText(asked)) return { kind: 'record', entity, record }
+    // The register itself says that it is the same company: it is asked for under the new number from now on.
+    const evidence = { renumbered_from: companyKeyText(asked), name: textAt(company, 'name') }
+    const identity = { providerKey: companyKeyText(key), method: 'renumbered', confidence: RENUMBERED, evidence }
+    return { kind: 'record', entity, record, identity }
   },
 }

@@ -44,6 +44,7 @@ export const resolve: ResolveCapability = {
   entityKinds: ['company'],
   version: 1,
   cohort: 'name_batch',
+  dependsOn: { sbir_gov: ['$.name', '$.city', '$.state', '$.zip'] },
   unresolvable(entity) {
     const name = attributeText(entity, 'name')
     if (name === null) return 'no name'

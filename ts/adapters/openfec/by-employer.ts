@@ -5,6 +5,7 @@ import type { RequestSpec, ResponseView } from '../../model/response.ts'
 import type { EpochMs } from '../../model/time.ts'
 import type { AdapterContext, Answer, BatchCapability, FoundIdentity, Target } from '../adapter.ts'
 import { badCursor, readCursor, writeCursor } from '../shared/cursor.ts'
+import { calendarDate } from '../shared/dates.ts'
 import { attributeText, refOf } from '../shared/entity.ts'
 import { countOf, listOf, memberAt, requireObject, requireObjects, textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
@@ -15,7 +16,11 @@ import { addRow, emptySums, readSums, recordOfSums, type Sums, writeSums } from 
 export const ROWS_LABEL = 'contributions.by_employer'
 const GROUP = 'employer'
 const PAGE_ROWS = 100
-export const DEFAULT_PERIODS = 3
+/** Longer ones are no names of employers; the field holds 38 characters. */
+const MAX_NAME_CHARS = 200
+export const DEFAULT_SINCE = 2022
+/** As many values as a parameter takes. */
+const MAX_PERIODS = 10
 export const DEFAULT_MAX_PAGES = 30
 
 /** Names of the company to ask by: its own, and one that an operator or an earlier answer tied it to. */
@@ -35,20 +40,31 @@ export function employerProblem(entity: Entity): string | null {
   return isTooShort(companyNameKey(name)) ? `the name "${name.slice(0, 40)}" is too short to ask by` : null
 }
 
-/** The running two-year period, named after its even year, and those before it. */
+/** A key is a name in the form in which names are compared: letters, digits and spaces, so that it is only ever words to be found. */
+export function employerKeyProblem(key: string): string | null {
+  return key.length <= MAX_NAME_CHARS && companyNameKey(key) === key && !isTooShort(key)
+    ? null
+    : 'a key of OpenFEC is the name of an employer in capitals, without legal form and punctuation: ACME ROBOTICS'
+}
+
+/**
+ * The running two-year period, named after its even year, and those before it back to a fixed one: a number of periods would leave the
+ * oldest out on a New Year's Day, and every sum would change by the calendar alone.
+ */
 export function periodsOf(now: EpochMs, options: JsonObject): readonly number[] {
   const year = new Date(now).getUTCFullYear()
-  const asked = countOf(options['periods'])
-  const count = asked === null ? DEFAULT_PERIODS : Math.min(10, Math.max(1, asked))
-  return Array.from({ length: count }, (_, back) => year + (year % 2) - 2 * back)
+  const running = year + (year % 2)
+  const since = Math.min(running, countOf(options['since']) ?? DEFAULT_SINCE)
+  const count = Math.min(MAX_PERIODS, Math.floor((running - since) / 2) + 1)
+  return Array.from({ length: count }, (_, back) => running - 2 * back)
 }
 
 type Place = {
   readonly page: number
   /** Every member of `last_indexes`, as it is to be sent. */
   readonly after: readonly (readonly [string, string])[]
-  /** Rows of the page before. */
-  readonly seen: readonly string[]
+  /** Rows that may come again: those of the page before, and of earlier ones from the first day of that page on. */
+  readonly seen: readonly (readonly [id: string, day: string])[]
   readonly sums: Sums
 }
 
@@ -63,7 +79,11 @@ function placeOf(cursor: string | null): Place {
   const place = readCursor(cursor)
   const [page, after, sums] = [countOf(place['page']), pairsOf(place['after']), readSums(place['sums'])]
   if (page === null || page === 0 || after === null || after.length === 0 || sums === null) throw badCursor(cursor)
-  return { page, after, seen: listOf(place['seen']).map(String), sums }
+  const seen = listOf(place['seen']).map((item): readonly [string, string] => {
+    const [id, day] = Array.isArray(item) ? (item as readonly JsonValue[]) : [item]
+    return [String(id), typeof day === 'string' ? day : '']
+  })
+  return { page, after, seen, sums }
 }
 
 function request(targets: readonly Target[], cursor: string | null, { now, options }: AdapterContext): RequestSpec {
@@ -144,7 +164,7 @@ function answerOf(target: Target, sums: Sums, periods: readonly number[]): Answe
       reason: `no itemized contribution of ${periods.at(-1)! - 1} to ${periods[0]} names it as employer${others}`,
     }
   }
-  const record = recordOfSums(sums, employers, periods)
+  const record = recordOfSums(sums, employers, periods.at(-1)!)
   // The first name stays known when the company takes another.
   const key = target.providerKey ?? employers[0]!
   return { kind: 'record', entity, record, identity: identityOf(sums, key, stateOf(target)) }
@@ -178,12 +198,13 @@ function parse(
     if (id === null) throw new MalformedAnswer('a contribution has no sub_id')
     return id
   })
-  const seen = new Set(place.seen)
+  const seen = new Map(place.seen)
   if (ids.every((id) => seen.has(id))) throw new MalformedAnswer('the same page came twice')
+  const days = rows.map((row) => calendarDate(row['contribution_receipt_date']) ?? '')
   rows.forEach((row, index) => {
     const id = ids[index]!
     if (!seen.has(id)) addRow(place.sums, row, employers, stateOf(target))
-    seen.add(id)
+    seen.set(id, days[index]!)
   })
   const after = nextPlace(body)
   if (after === null) {
@@ -197,10 +218,20 @@ function parse(
     next: writeCursor({
       page: place.page + 1,
       after: after.map(([name, value]) => [name, value]),
-      seen: ids,
+      seen: mayComeAgain(seen, new Set(ids), days),
       sums: writeSums(place.sums),
     }),
   }
+}
+
+/** Pages are in order of days: what is before the first day of the last page is passed for good, whatever moves within a day. */
+function mayComeAgain(
+  seen: ReadonlyMap<string, string>,
+  last: ReadonlySet<string>,
+  days: readonly string[],
+): readonly (readonly [string, string])[] {
+  const first = days.reduce((least, day) => (day < least ? day : least))
+  return [...seen].filter(([id, day]) => last.has(id) || day >= first).map(([id, day]) => [id, day])
 }
 
 export const batch: BatchCapability = {

@@ -116,11 +116,11 @@ const shown = ({ count, cents }: Sum): JsonObject => ({ contributions: count, am
 const sorted = <V>(map: ReadonlyMap<string, V>): readonly (readonly [string, V])[] =>
   [...map].sort(([a], [b]) => (a < b ? -1 : 1))
 
-/** `periods`: the two-year periods that were asked for. */
-export function recordOfSums(sums: Sums, employers: readonly string[], periods: readonly number[]): JsonObject {
+/** `since`: the first two-year period that was asked for. The last one is the calendar's, and no word of the provider's. */
+export function recordOfSums(sums: Sums, employers: readonly string[], since: number): JsonObject {
   return {
     employers: [...employers].sort(),
-    periods: [...periods],
+    since,
     ...shown(sums.total),
     leadership: shown(sums.leadership),
     same_state: shown(sums.sameState),

@@ -144,7 +144,12 @@ export function answerOf(target: Target, group: Group, item: JsonObject, wrapper
   const identity =
     group === 'person'
       ? personIdentity(target, item, likelihood)
-      : identify(queryOf(target), { id: textAt(item, 'id'), domain: textAt(item, 'website'), name: nameOf(item) })
+      : identify(queryOf(target), {
+          id: textAt(item, 'id'),
+          domain: textAt(item, 'website'),
+          name: nameOf(item),
+          cities: citiesOf(item),
+        })
   if (identity !== null && 'doubt' in identity) {
     const { id = null, display_name = null, full_name = null, website = null } = item
     return { kind: 'skipped', entity, reason: identity.doubt, alternatives: [{ id, name: display_name ?? full_name, website }] }
@@ -155,6 +160,11 @@ export function answerOf(target: Target, group: Group, item: JsonObject, wrapper
     likelihood: likelihood * 10,
   }
   return identity === null ? { kind: 'record', entity, record } : { kind: 'record', entity, record, identity }
+}
+
+function citiesOf(item: JsonObject): readonly string[] {
+  const places = [memberAt(item, 'location'), ...listOf(item['locations'])]
+  return [...new Set(places.flatMap((place) => textAt(place, 'locality') ?? []))]
 }
 
 function nameOf(item: JsonObject): string | null {

@@ -41,14 +41,38 @@ export function exclusionsPage(view: ResponseView): { readonly rows: readonly Js
   return { rows: requireObjects(listOf(body['excludedEntity']), 'excludedEntity'), total }
 }
 
+type Place = {
+  readonly page: number
+  readonly held: readonly JsonObject[]
+  /** Rows of all pages before, whoever they are about. */
+  readonly read: number
+  /** What the first page announced; null before it, and in places that were written before this was looked at. */
+  readonly announced: number | null
+}
+
 /** Of an operator's batch: rows of earlier pages are carried along, because a UEI's exclusions may lie on several. */
-function placeOf(cursor: string | null): { readonly page: number; readonly held: readonly JsonObject[] } {
-  if (cursor === null) return { page: 0, held: [] }
-  const { page, held } = readCursor(cursor)
+function placeOf(cursor: string | null): Place {
+  if (cursor === null) return { page: 0, held: [], read: 0, announced: null }
+  const { page, held, read = null, announced = null } = readCursor(cursor)
   const rows = listOf(held)
   const fits = typeof page === 'number' && Number.isSafeInteger(page) && page >= 1 && page <= 999
   if (!fits || rows.some((row) => typeof row !== 'object' || row === null || Array.isArray(row))) throw badCursor(cursor)
-  return { page, held: rows as readonly JsonObject[] }
+  return { page, held: rows as readonly JsonObject[], read: countOf(read) ?? page * PAGE_ROWS, announced: countOf(announced) }
+}
+
+/**
+ * What is missing would be taken for an exclusion that ended: every page but the last is full, all rows that were announced came, and
+ * the list did not move while it was read (nothing came twice, nothing was added or taken away).
+ */
+function checkComplete({ page, held, read, announced }: Place, rows: readonly JsonObject[], total: number): void {
+  if (announced !== null && announced !== total)
+    throw new MalformedAnswer(`the list moved between two pages: ${announced} exclusions were announced, then ${total}`)
+  const expected = Math.min(PAGE_ROWS, total - page * PAGE_ROWS)
+  if (rows.length !== expected || read !== page * PAGE_ROWS)
+    throw new MalformedAnswer(`${total} exclusions were announced; page ${page} has ${rows.length} instead of ${expected}`)
+  const before = new Set(held.map((row) => JSON.stringify(row)))
+  if (rows.some((row) => before.has(JSON.stringify(row))))
+    throw new MalformedAnswer('the list moved between two pages: an exclusion came twice')
 }
 
 function answerOf(target: Target, rows: readonly JsonObject[]): Answer {
@@ -64,7 +88,8 @@ function parse(
   targets: readonly Target[],
   cursor: string | null,
 ): { answers: readonly Answer[]; next: string | null } {
-  const { page, held: before } = placeOf(cursor)
+  const place = placeOf(cursor)
+  const { page, held: before } = place
   const { rows, total } = exclusionsPage(view)
   const asked = new Set(targets.map(ueiOf))
   const ours = rows.filter((row) => asked.has(ueiOfRow(row)))
@@ -72,12 +97,10 @@ function parse(
     throw new MalformedAnswer(
       `asked about ${asked.size} UEIs, SAM.gov answered with ${total} exclusions of others; was its filter ignored?`,
     )
+  checkComplete(place, rows, total)
   const held = [...before, ...ours]
-  if ((page + 1) * PAGE_ROWS < total) {
-    if (rows.length === 0) throw new MalformedAnswer(`page ${page} is empty, although ${total} exclusions were announced`)
-    return { answers: [], next: writeCursor({ page: page + 1, held }) }
-  }
-  if (rows.length === 0 && total > page * PAGE_ROWS) throw new MalformedAnswer(`${total} exclusions were announced, none came`)
+  if ((page + 1) * PAGE_ROWS < total)
+    return { answers: [], next: writeCursor({ page: page + 1, held, read: place.read + rows.length, announced: total }) }
   const byUei = Map.groupBy(held, ueiOfRow)
   return { answers: targets.map((target) => answerOf(target, byUei.get(ueiOf(target)) ?? [])), next: null }
 }

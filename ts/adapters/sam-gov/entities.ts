@@ -40,6 +40,11 @@ export function ueiProblem(uei: string | null): string | null {
   return UEI.test(uei.toUpperCase()) ? null : `UEI "${uei}" is not 12 letters and digits`
 }
 
+/** What is wrong with a UEI as a key. As it stands: folded to upper case, letters that only look like ours would pass. */
+export function ueiKeyProblem(key: string): string | null {
+  return /^[A-Za-z0-9]{12}$/.test(key) ? null : 'a key is a UEI: 12 letters and digits'
+}
+
 /** The UEI to ask by: the one an operator or an earlier answer tied the company to, else its own. */
 export function ueiOf(target: Target): string {
   const known = target.providerKey?.split('+')[0] ?? attributeText(target.entity, 'uei') ?? ''

@@ -15,11 +15,24 @@ export function retryAfter(view: ResponseView): EpochMs | null {
   return at === null ? null : Math.max(at, view.receivedAt)
 }
 
+const NAMES_OF_REASONS = [
+  'message',
+  'Message',
+  'detailedMessage',
+  'detail',
+  'details',
+  'title',
+  'error',
+  'errorDetails',
+  'errorCode',
+  'code',
+] as const
+
 /** The provider's own explanation out of an error body, clipped; the status alone when there is none. */
 export function explanation(view: ResponseView): string {
   const said: string[] = []
   const body = isJsonObject(view.json) && isJsonObject(view.json['error']) ? view.json['error'] : view.json
-  for (const name of ['message', 'Message', 'detail', 'details', 'title', 'error', 'errorCode', 'code']) {
+  for (const name of NAMES_OF_REASONS) {
     const value = memberAt(body, name)
     if (typeof value === 'string' && value.trim() !== '' && !said.includes(clipText(value))) said.push(clipText(value))
   }

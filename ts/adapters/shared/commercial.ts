@@ -10,6 +10,7 @@ import type { Classified, RequestSpec, ResponseClass, ResponseView } from '../..
 import type { EpochMs } from '../../model/time.ts'
 import type { AdapterContext, Answer, CredentialSpec, FoundIdentity, SourceAdapter, Target } from '../adapter.ts'
 import { classified, classifyByStatus, explanation, retryAfter } from './classify.ts'
+import { foldName } from './company-names.ts'
 import { calendarDate, parseInstant } from './dates.ts'
 import { canonicalDecimal } from './decimal.ts'
 import { attributeText, refOf } from './entity.ts'
@@ -65,6 +66,10 @@ export type CommercialProvider = {
   }
   /** Credits that a look-up may cost; 1 unless said. They are counted before the call, by quotas of `unit: credit`. */
   readonly creditsPerItem?: number
+  /** Below it an answer is too likely about another company; 0.85 unless said. `identity.min_confidence` overrules it. */
+  readonly minConfidence?: number
+  /** What is wrong with an id of the provider's, as far as its form says; null when it may be one. */
+  readonly keyProblem?: (key: string) => string | null
   /** The provider's own peculiarities; null: as usual (`classifyCommercial`). */
   classify?(view: ResponseView, request: RequestSpec): Classified | null
   readonly fields: Readonly<Record<string, Field>>
@@ -181,7 +186,13 @@ export function recordByFields(item: JsonObject, fields: CommercialProvider['fie
  */
 export function identify(
   query: CompanyQuery,
-  found: { readonly id: string | null; readonly domain: string | null; readonly name: string | null },
+  found: {
+    readonly id: string | null
+    readonly domain: string | null
+    readonly name: string | null
+    /** Towns where it has offices, as far as the provider says. */
+    readonly cities?: readonly string[]
+  },
 ): FoundIdentity | { readonly doubt: string } | null {
   if (found.id === null) return null
   const similarity = query.name === null || found.name === null ? null : companyNameSimilarity(query.name, found.name)
@@ -198,8 +209,18 @@ export function identify(
   }
   if (similarity === null || similarity < MIN_SIMILARITY)
     return { doubt: `the provider answered with ${clipText(found.name ?? found.id, 80)} (${found.domain ?? 'no domain'})` }
+  // Names alone say little: one that is not quite the same, in another town, is somebody else's.
+  const elsewhere =
+    query.domain === null &&
+    query.city !== null &&
+    (found.cities ?? []).length > 0 &&
+    !found.cities!.some((city) => foldName(city) === foldName(query.city!))
+  if (elsewhere && similarity < 1)
+    return {
+      doubt: `the provider answered with ${clipText(found.name ?? found.id, 80)} of ${clipText(found.cities!.join(', '), 80)}`,
+    }
   // The provider follows redirects; another domain with the same name is usually the same company, but only usually.
-  const confidence = Number((0.5 + 0.4 * similarity).toFixed(3))
+  const confidence = Number(((0.5 + 0.4 * similarity) * (elsewhere ? 0.9 : 1)).toFixed(3))
   return { providerKey: found.id, method: query.domain === null ? 'name' : 'domain_redirect', confidence, evidence }
 }
 
@@ -232,6 +253,11 @@ export function companyProblem(entity: Entity, askBy: CommercialProvider['askBy'
   return `no ${askBy.join(' and no ')}`
 }
 
+/** Ids of which nothing is known but that they are short and hold nothing that a path or a query would take for its own. */
+export function opaqueIdProblem(key: string): string | null {
+  return /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/.test(key) ? null : 'an id is letters, digits, and _ . : - between them'
+}
+
 const GROUP = 'companies'
 
 export function createCommercialAdapter(provider: CommercialProvider): SourceAdapter {
@@ -246,7 +272,9 @@ export function createCommercialAdapter(provider: CommercialProvider): SourceAda
     credentials: [provider.credential],
     options: provider.options,
     cohort: { numbered: true, name: () => 'domain_batch', date: () => null },
+    providerKeyProblem: provider.keyProblem ?? opaqueIdProblem,
     unresolvable: (entity) => companyProblem(entity, provider.askBy),
+    identifies: { minConfidence: provider.minConfidence ?? 0.85 },
     ...(single === undefined
       ? {}
       : {
@@ -275,6 +303,7 @@ export function createCommercialAdapter(provider: CommercialProvider): SourceAda
             },
           },
         }),
+    creditsPerEntity: () => creditsPerItem,
     probe: (context) => ({ ...provider.probe(context), credits: 0 }),
     ...(provider.probeAnswer === undefined ? {} : { probeAnswer: provider.probeAnswer }),
     classify: (view, request) => provider.classify?.(view, request) ?? classifyCommercial(view),

@@ -183,7 +183,9 @@ export function personNameSimilarity(a: string, b: string): number {
   const straight =
     familySimilarity(left.family, right.family) * givenAndMiddle(left, right) * suffixFactor(left.suffix, right.suffix)
   const swapped =
-    left.given.length > 1 && compact(left.given) === compact(right.family) && compact(left.family) === compact(right.given)
+    Math.max(left.given.length, right.given.length) > 1 &&
+    compact(left.given) === compact(right.family) &&
+    compact(left.family) === compact(right.given)
       ? 0.85
       : 0
   // `Juan Garcia Lopez` as `Juan Garcia`: two family names, of which one was taken for a middle name.

@@ -156,6 +156,8 @@ export function batchParse(
 
 export const batch: BatchCapability = {
   maxSize: MAX_IDS,
+  // Contracts and grants each, and then what the first group did not list in the next one, of which few are left.
+  firstCalls: { perBatch: 2, perPartition: 2 },
   groups: (target) => groupsOf(target),
   request: (targets, group, cursor, context) => batchRequest(targets, group, cursor, context.options),
   parse: (view, targets, group, cursor) => batchParse(view, targets, group, cursor),

@@ -1,6 +1,6 @@
 /**
- * Companies -> the names under which they apply for patents, and the applications that come to light on the way. The Office knows
- * applicants by name alone: no UEI, no id, and anybody may spell it as they like.
+ * Companies -> the names under which they apply for patents or have them assigned, and the applications that come to light on the way.
+ * The Office knows both by name alone: no UEI, no id, and anybody may spell it as they like.
  */
 import type { Entity } from '../../model/entity.ts'
 import type { JsonObject } from '../../model/json.ts'
@@ -10,7 +10,7 @@ import { calendarDate } from '../shared/dates.ts'
 import { attributeText, refOf } from '../shared/entity.ts'
 import { memberAt, textAt } from '../shared/json.ts'
 import { companyNameKey, companyNameSimilarity } from '../shared/names.ts'
-import { applicantNames, applicantStates } from './record.ts'
+import { type Party, parties } from './record.ts'
 import { numberOfRow, searchPage, searchRequest } from './search.ts'
 
 const PAGE = 100
@@ -29,19 +29,24 @@ const FIELDS = [
   'applicationMetaData.grantDate',
   'applicationMetaData.firstApplicantName',
   'applicationMetaData.applicantBag',
+  'assignmentBag',
 ]
+const NAMED_AS = ['applicationMetaData.applicantBag.applicantNameText', 'assignmentBag.assigneeBag.assigneeNameText'] as const
 
-function wordsOf(entity: Entity): readonly string[] {
-  const key = companyNameKey(attributeText(entity, 'name') ?? '')
-  // Letters and digits only: everything else has a meaning in the query language.
+/** Letters and digits only: everything else has a meaning in the query language. */
+function wordsOf(key: string): readonly string[] {
   return key.split(' ').filter((word) => /^[A-Z0-9]{2,}$/.test(word) && !['AND', 'OR', 'NOT', 'TO'].includes(word))
 }
 
-function page(entity: Entity, offset: number): RequestSpec {
-  const words = wordsOf(entity).slice(0, 8)
+function nameOf(entity: Entity): string {
+  return companyNameKey(attributeText(entity, 'name') ?? '')
+}
+
+function page(name: string, offset: number): RequestSpec {
+  const words = wordsOf(name).slice(0, 8)
   return searchRequest({
     label: 'applicants.search',
-    q: `applicationMetaData.applicantBag.applicantNameText:(${words.join(' AND ')})`,
+    q: NAMED_AS.map((field) => `${field}:(${words.join(' AND ')})`).join(' OR '),
     fields: FIELDS,
     offset,
     limit: PAGE,
@@ -49,24 +54,63 @@ function page(entity: Entity, offset: number): RequestSpec {
 }
 
 /** A stable key for an applicant: the name without its form, and the state where it says one. */
-type Applicant = { readonly key: string; readonly state: string | null; readonly names: Set<string>; readonly rows: JsonObject[] }
+type Applicant = {
+  readonly key: string
+  readonly state: string | null
+  readonly names: Set<string>
+  readonly rows: JsonObject[]
+  /** Rows in which it is among the applicants; in the others the application was assigned to it. */
+  applied: number
+}
 
 function keyOf({ key, state }: Applicant): string {
   return state === null ? key : `${key}|${state}`
 }
 
+/** Longer ones are no names of companies. */
+const MAX_KEY_CHARS = 200
+
+/**
+ * `ACME ROBOTICS|MA`: what that name applied for from that state; `ACME ROBOTICS`: from wherever. Null when it is none: the name must
+ * be in the form in which names are compared, with a word that can be searched for.
+ */
+export function readApplicantKey(text: string): { readonly name: string; readonly state: string | null } | null {
+  if (text.length > MAX_KEY_CHARS) return null
+  const [name = '', state = null, ...rest] = text.split('|')
+  if (rest.length > 0 || companyNameKey(name) !== name || wordsOf(name).length === 0) return null
+  return state === null || /^[A-Z0-9][A-Z0-9 -]{0,39}$/i.test(state) ? { name, state } : null
+}
+
+/** The next page of a name's applications, given those there are; null after the last one. */
+function nextPage(views: readonly ResponseView[], name: string): RequestSpec | null {
+  const last = views.at(-1)
+  if (last === undefined) return page(name, 0)
+  const { rows, total } = searchPage(last)
+  const offset = views.length * PAGE
+  return rows.length === 0 || offset >= total || views.length >= MAX_PAGES ? null : page(name, offset)
+}
+
+/** With the key of each name. An assignee without an address is the applicant of that name, where there is one. */
+function partiesIn(row: JsonObject): readonly (Party & { readonly key: string })[] {
+  const all = parties(row).map((party) => ({ ...party, key: companyNameKey(party.name) }))
+  return all.filter(
+    ({ key, state, role }) =>
+      role === 'applicant' || state !== null || !all.some((other) => other.key === key && other.state !== null),
+  )
+}
+
 function applicantsIn(rows: readonly JsonObject[], name: string): readonly Applicant[] {
   const found = new Map<string, Applicant>()
   for (const row of rows) {
-    const states = applicantStates(row)
-    for (const applicant of applicantNames(row)) {
-      const key = companyNameKey(applicant)
-      if (key === '' || companyNameSimilarity(applicant, name) < ALIKE) continue
-      const state = states.length === 1 ? states[0]! : null
+    for (const { key, state, name: spelled, role } of partiesIn(row)) {
+      if (key === '' || companyNameSimilarity(spelled, name) < ALIKE) continue
       const id = `${key}|${state ?? ''}`
-      const known = found.get(id) ?? { key, state, names: new Set<string>(), rows: [] }
-      known.names.add(applicant)
-      if (known.rows.at(-1) !== row) known.rows.push(row)
+      const known = found.get(id) ?? { key, state, names: new Set<string>(), rows: [], applied: 0 }
+      known.names.add(spelled)
+      if (known.rows.at(-1) !== row) {
+        known.rows.push(row)
+        if (role === 'applicant') known.applied += 1
+      }
       found.set(id, known)
     }
   }
@@ -81,7 +125,8 @@ function confidenceOf(applicant: Applicant, target: Target): { readonly method: 
   const alike = isExact ? 1 : Math.max(...[...applicant.names].map((spelled) => companyNameSimilarity(spelled, name)))
   const place = applicant.state === null || home === null ? 'unknown' : applicant.state === home ? 'same' : 'other'
   const factor = place === 'same' ? 0.95 : place === 'unknown' ? 0.82 : 0.6
-  const method = `${isExact ? 'exact_name' : 'similar_name'}${place === 'same' ? '+state' : ''}`
+  const likeness = isExact ? 'exact_name' : 'similar_name'
+  const method = `${applicant.applied === 0 ? 'assignee_' : ''}${likeness}${place === 'same' ? '+state' : ''}`
   return { method, confidence: Math.round(alike * (isExact ? 1 : 0.95) * factor * 1000) / 1000 }
 }
 
@@ -109,18 +154,26 @@ function allRows(views: readonly ResponseView[]): readonly JsonObject[] {
   return views.flatMap((view) => searchPage(view).rows)
 }
 
+function patentsOf(rows: readonly JsonObject[], target: Target): readonly Discovered[] {
+  const patents = rows.map((row) => patentOf(row, target)).filter((patent) => patent !== null)
+  return [...new Map(patents.map((patent) => [patent.key, patent])).values()]
+}
+
+function rowsOfApplicant(rows: readonly JsonObject[], providerKey: string): readonly JsonObject[] {
+  const key = readApplicantKey(providerKey)
+  if (key === null) return []
+  return rows.filter((row) =>
+    partiesIn(row).some((party) => party.key === key.name && (key.state === null || party.state === key.state)),
+  )
+}
+
 export const applicants: ResolveCapability = {
   entityKinds: ['company'],
-  version: 1,
+  version: 2,
   cohort: 'applicant_batch',
-  unresolvable: (entity) => (wordsOf(entity).length === 0 ? 'no name that can be searched for' : null),
-  request(views: readonly ResponseView[], { entity }: Target, _context: AdapterContext) {
-    const last = views.at(-1)
-    if (last === undefined) return page(entity, 0)
-    const { rows, total } = searchPage(last)
-    const offset = views.length * PAGE
-    return rows.length === 0 || offset >= total || views.length >= MAX_PAGES ? null : page(entity, offset)
-  },
+  dependsOn: { sbir_gov: ['$.name', '$.state'] },
+  unresolvable: (entity) => (wordsOf(nameOf(entity)).length === 0 ? 'no name that can be searched for' : null),
+  request: (views: readonly ResponseView[], { entity }: Target, _context: AdapterContext) => nextPage(views, nameOf(entity)),
   parse(views, target) {
     const name = attributeText(target.entity, 'name') ?? ''
     const found = applicantsIn(allRows(views), name).map((applicant) => ({ applicant, ...confidenceOf(applicant, target) }))
@@ -133,13 +186,26 @@ export const applicants: ResolveCapability = {
         names: [...applicant.names].sort().slice(0, 5),
         state: applicant.state,
         applications: applicant.rows.length,
+        as_applicant: applicant.applied,
       },
     }))
     // Computed or decided by a person: what the engine hands in as the key is known to be ours.
     const isOurs = (key: string): boolean => target.providerKey === key
     const sure = found.filter(({ applicant, confidence }) => confidence >= DISCOVER_FROM || isOurs(keyOf(applicant)))
-    const patents = sure.flatMap(({ applicant }) => applicant.rows.map((row) => patentOf(row, target)))
-    const byKey = new Map(patents.filter((patent) => patent !== null).map((patent) => [patent.key, patent]))
-    return { candidates, discovered: [...byKey.values()] }
+    return {
+      candidates,
+      discovered: patentsOf(
+        sure.flatMap(({ applicant }) => applicant.rows),
+        target,
+      ),
+    }
+  },
+  // Asked by the name that was decided, which may be quite another than the company's.
+  ofDecided: {
+    request: (views, { providerKey }) => {
+      const key = readApplicantKey(providerKey ?? '')
+      return key === null ? null : nextPage(views, key.name)
+    },
+    discovered: (views, target) => patentsOf(rowsOfApplicant(allRows(views), target.providerKey ?? ''), target),
   },
 }

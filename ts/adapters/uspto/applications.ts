@@ -1,10 +1,13 @@
 /** Applications by number, many in a call; and those whose status changed on a day. */
+
+import type { JsonObject } from '../../model/json.ts'
 import type { ResponseView } from '../../model/response.ts'
-import { DAY_MS, startOfUtcDay, toUtcDate } from '../../model/time.ts'
+import { DAY_MS, type EpochMs, parseUtcDate, startOfUtcDay, toUtcDate } from '../../model/time.ts'
 import type { Window } from '../../model/window.ts'
 import type { Answer, BatchCapability, FeedCapability, Target } from '../adapter.ts'
 import { badCursor } from '../shared/cursor.ts'
 import { attributeText, refOf } from '../shared/entity.ts'
+import { textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
 import { recordOfRow } from './record.ts'
 import { applicationNumber, numberOfRow, RESULT_WINDOW, searchPage, searchRequest } from './search.ts'
@@ -57,6 +60,48 @@ export const batch: BatchCapability = {
   parse: (view, targets) => parseBatch(view, targets),
 }
 
+/** Before the first application that the portal has. */
+const FIRST_FILED = Date.UTC(1900, 0, 1)
+const DAY = /^\d{4}-\d{2}-\d{2}$/
+
+/** `2026-11-20`, or of a day with more rows than can be read those that were filed in a span: `2026-11-20/1900-01-01/2013-06-30`. */
+type Slice = { readonly day: string; readonly filed: { readonly from: EpochMs; readonly to: EpochMs } | null }
+
+function sliceOf(text: string): Slice {
+  const [day = '', first, last, ...rest] = text.split('/')
+  const at = DAY.test(day) ? parseUtcDate(day) : null
+  if (at === null || rest.length > 0) throw badCursor(text)
+  if (first === undefined) return { day, filed: null }
+  const [from, to] = [first, last ?? ''].map((one) => (DAY.test(one) ? parseUtcDate(one) : null))
+  if (from == null || to == null || from > to) throw badCursor(text)
+  return { day, filed: { from, to } }
+}
+
+/** Halves of a slice by the day of filing, which no application lacks; nothing can have been filed after it changed. */
+function halvesOf({ day, filed }: Slice): readonly string[] {
+  const { from, to } = filed ?? { from: FIRST_FILED, to: parseUtcDate(day)! }
+  if (from === to)
+    throw new MalformedAnswer(
+      `more than ${RESULT_WINDOW} applications filed on ${toUtcDate(from)} changed on ${day}; no more of them can be read`,
+    )
+  const middle = startOfUtcDay(from + (to - from) / 2)
+  const text = (first: EpochMs, last: EpochMs): string => `${day}/${toUtcDate(first)}/${toUtcDate(last)}`
+  return [text(from, middle), text(middle + DAY_MS, to)]
+}
+
+/** What was asked for shows in the rows, as far as they tell it. */
+function checkSlice(rows: readonly JsonObject[], { day, filed }: Slice): void {
+  for (const row of rows) {
+    const changed = textAt(row, 'applicationMetaData', 'applicationStatusDate')?.slice(0, 10) ?? day
+    const at = parseUtcDate(textAt(row, 'applicationMetaData', 'filingDate') ?? '')
+    const isFiledThen = filed === null || at === null || (at >= filed.from && at <= filed.to)
+    if (changed !== day || !isFiledThen)
+      throw new MalformedAnswer(
+        `asked for applications that changed on ${day}, ${numberOfRow(row)} did not; was the filter ignored?`,
+      )
+  }
+}
+
 function daysIn(window: Window): readonly string[] {
   const days: string[] = []
   for (let day = startOfUtcDay(window.from); day < window.to; day += DAY_MS) days.push(toUtcDate(day))
@@ -80,19 +125,21 @@ export const feed: FeedCapability = {
   complete: false,
   slices: (window) => daysIn(window),
   request(_window, slice, cursor) {
-    if (!/^\d{4}-\d{2}-\d{2}$/.test(slice)) throw badCursor(slice)
-    const field = 'applicationMetaData.applicationStatusDate'
+    const { day, filed } = sliceOf(slice)
+    const changed = { field: 'applicationMetaData.applicationStatusDate', from: day, to: day }
+    const span =
+      filed === null ? [] : [{ field: 'applicationMetaData.filingDate', from: toUtcDate(filed.from), to: toUtcDate(filed.to) }]
     return searchRequest({
       label: 'applications.feed',
-      ranges: [{ field, from: slice, to: slice }],
+      ranges: [changed, ...span],
       offset: offsetOf(cursor),
       limit: FEED_PAGE,
     })
   },
   parse(view, slice, cursor) {
     const { rows, total } = searchPage(view)
-    if (total > RESULT_WINDOW)
-      throw new MalformedAnswer(`${total} applications changed on ${slice}, of which only ${RESULT_WINDOW} can be read`)
+    if (total > RESULT_WINDOW) return { items: [], next: null, split: halvesOf(sliceOf(slice)) }
+    checkSlice(rows, sliceOf(slice))
     const next = offsetOf(cursor) + FEED_PAGE
     const items = rows.flatMap((row) => {
       const number = numberOfRow(row)

@@ -56,6 +56,33 @@ export function applicantStates(row: JsonObject): string[] {
   return [...new Set(states.filter((state) => state !== null))]
 }
 
+/** Somebody who is named in a row as the one whose it is. */
+export type Party = { readonly name: string; readonly state: string | null; readonly role: 'applicant' | 'assignee' }
+
+/** Whoever lends money on a patent, may use it or gives it back is no owner. */
+const NO_OWNER = /SECURITY|LIEN|MORTGAGE|LICEN[CS]E|RELEASE|PLEDGE/i
+
+/**
+ * Applicants, and those to whom it was assigned: until September 2012 only inventors could apply, and assigned it to their company. An
+ * applicant without an address of its own, or among several places, has no state; an assignee has that of its address.
+ */
+export function parties(row: JsonObject): readonly Party[] {
+  const states = applicantStates(row)
+  const state = states.length === 1 ? states[0]! : null
+  const owners = listOf(row['assignmentBag'])
+    .filter((assignment) => !NO_OWNER.test(textAt(assignment, 'conveyanceText') ?? ''))
+    .flatMap((assignment) => listOf(memberAt(assignment, 'assigneeBag')))
+  return [
+    ...applicantNames(row).map((name): Party => ({ name, state, role: 'applicant' })),
+    ...owners.flatMap((assignee): Party[] => {
+      const name = textAt(assignee, 'assigneeNameText')
+      const region = textAt(assignee, 'assigneeAddress', 'geographicRegionCode')?.toUpperCase() ?? ''
+      // Three letters stand for a country.
+      return name === null ? [] : [{ name, state: /^[A-Z]{2}$/.test(region) ? region : null, role: 'assignee' }]
+    }),
+  ]
+}
+
 /** White space inside CPC symbols is folded, because the portal pads them with runs of blanks. */
 export function recordOfRow(row: JsonObject): JsonObject {
   const cpc = listOf(memberAt(row, META, 'cpcClassificationBag')).map((symbol) =>

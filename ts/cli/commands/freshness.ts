@@ -8,7 +8,7 @@ import type { CliContext } from '../context.ts'
 import { instant, number, percent } from '../format.ts'
 import { sourceOption, sourcesOrAll } from '../selection.ts'
 import { type Column, formatTable } from '../table.ts'
-import { noteWaiting, waitingPasses } from './partitions.ts'
+import { waitingDocument, waitingText, waitingWork } from '../waiting.ts'
 
 export const freshness = defineCommand({
   name: 'freshness',
@@ -47,9 +47,13 @@ export const freshness = defineCommand({
       threshold: limitOf(row),
       message: `${row.source}: ${percent(row.coverage)} fresh, below ${percent(limitOf(row))}: ${number(row.stale)} stale, ${number(row.neverAttempted)} never asked`,
     }))
-    const document = { at: toIso(engine.clock.now()), sources: rows.map(sourceDocument), alerts }
-    await context.show(document, () => freshnessText(rows, args.by === 'cohort', context))
-    noteWaiting(context, await waitingPasses(engine, sources))
+    const waiting = await waitingWork(
+      engine,
+      rows.map(({ source }) => source),
+    )
+    const at = toIso(engine.clock.now())
+    const document = { at, sources: rows.map(sourceDocument), alerts, waiting: waiting.map(waitingDocument) }
+    await context.show(document, () => `${freshnessText(rows, args.by === 'cohort', context)}${waitingText(waiting)}`)
     for (const alert of alerts) context.note(`alert: ${alert.message}`)
     if (off.length > 0) context.note(`switched off: ${off.join(', ')} (shown when named with --source)`)
     return failUnder !== undefined && below.length > 0 ? 1 : 0

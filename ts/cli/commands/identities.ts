@@ -1,3 +1,4 @@
+import type { SourceAdapter } from '../../adapters/adapter.ts'
 import type { Config } from '../../config/schema.ts'
 import type { Identity } from '../../model/entity.ts'
 import { EngineError } from '../../model/errors.ts'
@@ -149,13 +150,15 @@ export const identitiesSet = defineCommand({
   async handler(context, args) {
     const { config } = await context.config()
     const source = configuredSource(config, knownSource(args.source, { config }))
-    await refuseBadKey(config, source, args['provider-key'])
+    const adapter = await adapterOf(config, source)
+    const providerKey = keyAt(adapter, source, args['provider-key'])
     const engine = await context.engine()
     const entity = await findEntity(engine.store, args.entity)
+    refuseOtherKinds(adapter, source, entity)
     const identity: Identity = {
       source,
       entity,
-      providerKey: args['provider-key'],
+      providerKey,
       method: 'user',
       confidence: args.confidence ?? 1,
       evidence: { reason: args.reason },
@@ -199,15 +202,37 @@ export const identitiesClear = defineCommand({
   },
 })
 
-/** A key that would break the source's requests, or mean another record there, is refused before anything is stored. */
-async function refuseBadKey(config: Config, source: SourceId, key: string): Promise<void> {
+async function adapterOf(config: Config, source: SourceId): Promise<SourceAdapter | undefined> {
   const { ADAPTERS } = await import('../../adapters/registry.ts')
-  const adapter = ADAPTERS.find(({ id }) => id === config.enrichment[source]?.adapter)
+  return ADAPTERS.find(({ id }) => id === config.enrichment[source]?.adapter)
+}
+
+/**
+ * The key as the source writes it. One that would break the source's requests, or mean another record there, is refused before anything is
+ * stored.
+ */
+function keyAt(adapter: SourceAdapter | undefined, source: SourceId, text: string): string {
+  const key = adapter?.readProviderKey?.(text) ?? text
   const problem = adapter?.providerKeyProblem?.(key) ?? null
-  if (problem === null) return
+  if (problem === null) return key
   throw new EngineError('usage', 'bad_provider_key', `--provider-key is no key of ${source}: ${problem}`, {
     hint: 'give the key as `identities show` or the source itself writes it',
   })
+}
+
+/** What the source is never asked about would be decided in vain. */
+function refuseOtherKinds(adapter: SourceAdapter | undefined, source: SourceId, { kind }: EntityRef): void {
+  if (adapter === undefined) return
+  const kinds = [...new Set([...adapter.entityKinds, ...(adapter.resolve?.entityKinds ?? [])])]
+  if (kinds.includes(kind)) return
+  throw new EngineError(
+    'usage',
+    'other_kind',
+    `${source} is not asked about any ${kind}: it knows entities of kind ${kinds.join(', ')}`,
+    {
+      hint: 'name the source that is asked about it: `sources list` says which kinds each one knows',
+    },
+  )
 }
 
 /** A decision of today must not wait for the cadence. False when the entity has no ledger row at the source yet. */

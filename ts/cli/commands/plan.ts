@@ -4,7 +4,7 @@ import { defineCommand, text } from '../command.ts'
 import type { CliContext } from '../context.ts'
 import { planDocument } from '../documents.ts'
 import { duration, number, percent, plural } from '../format.ts'
-import { refreshRequest, SELECTION_OPTIONS } from '../selection.ts'
+import { goneRemarks, refreshRequest, SELECTION_OPTIONS } from '../selection.ts'
 import { type Column, formatTable } from '../table.ts'
 
 export const plan = defineCommand({
@@ -19,7 +19,9 @@ export const plan = defineCommand({
     { command: 'plan --json', does: 'The same as data, with every partition.' },
   ],
   async handler(context, args) {
-    const request = refreshRequest(args, await context.config())
+    const loaded = await context.config()
+    const request = refreshRequest(args, loaded)
+    for (const remark of goneRemarks(request, loaded)) context.note(remark)
     const engine = await context.engine()
     const result = await engine.plan(request)
     await context.show(planDocument(result), () => planText(result, args.rows ?? 20, context))
@@ -45,6 +47,7 @@ const PARTITIONS: readonly Column<PlannedPartition>[] = [
   { title: 'strategy', value: (row) => row.strategy },
   { title: 'due', value: (row) => number(row.due), align: 'right' },
   { title: 'stale', value: (row) => number(row.stale), align: 'right' },
+  { title: 'asked', value: (row) => number(row.entities), align: 'right' },
   { title: 'calls', value: (row) => number(row.calls), align: 'right' },
   { title: 'why', value: (row) => `${row.resume ? 'resumes; ' : ''}${row.reason}`, flexible: true },
 ]
@@ -54,7 +57,7 @@ export function planText(result: Plan, rows: number, { tableWidth, bold }: Pick<
   const parts = [formatTable(result.sources, SOURCES, tableWidth, bold)]
   for (const source of result.sources) {
     if (source.heldBack !== null) parts.push(`${source.source} is held back: ${source.heldBack}\n`)
-    if (source.feasibility.repair !== null) parts.push(`${source.source}: to meet its SLA, ${source.feasibility.repair}\n`)
+    if (source.feasibility.repair !== null) parts.push(`${source.source}: to meet its SLA, it ${source.feasibility.repair}\n`)
     const others = Object.entries(source.callsByStrategy).filter(([strategy]) => strategy !== source.strategy)
     if (others.length > 0 && source.calls > 0) {
       const list = others.map(([strategy, calls]) => `${number(calls)} by ${strategy}`).join(', ')

@@ -1,9 +1,11 @@
+import type { Plan } from '../../model/plan.ts'
 import { defineCommand, flag } from '../command.ts'
-import { runReportDocument } from '../documents.ts'
+import { refreshDocument } from '../documents.ts'
+import { dryRunText } from '../dry-run-text.ts'
 import { runExitCode } from '../run-exit-code.ts'
 import { runProgress } from '../run-progress.ts'
 import { runText } from '../run-text.ts'
-import { refreshRequest, SELECTION_OPTIONS } from '../selection.ts'
+import { goneRemarks, refreshRequest, SELECTION_OPTIONS } from '../selection.ts'
 
 export const refresh = defineCommand({
   name: 'refresh',
@@ -20,19 +22,28 @@ export const refresh = defineCommand({
   ],
   async handler(context, args) {
     const dryRun = args['dry-run']
-    const request = refreshRequest(args, await context.config())
+    const loaded = await context.config()
+    const request = refreshRequest(args, loaded)
+    for (const remark of goneRemarks(request, loaded)) context.note(remark)
     const engine = await context.engine({ readOnly: dryRun })
     const progress = runProgress(context, () => engine.clock.now())
+    let plan: Plan | null = null
     const report = await engine
       .refresh(request, {
         dryRun,
         signal: context.signal,
         command: context.commandLine,
-        onEvent: (event) => progress.onEvent(event),
+        onEvent: (event) => {
+          if (event.kind === 'run_started') plan = event.plan
+          if (!dryRun) progress.onEvent(event)
+        },
       })
       .finally(() => progress.stop())
     const exitCode = runExitCode(report)
-    await context.show(runReportDocument(report, exitCode), () => runText(report, context))
+    const shown = dryRun ? (plan as Plan | null) : null
+    await context.show(refreshDocument(report, exitCode, shown), () =>
+      shown === null ? runText(report, context) : dryRunText(report, shown, request.limit, context),
+    )
     return exitCode
   },
 })

@@ -8,6 +8,7 @@ import type { RunningSandbox, SandboxOptions } from '../../sandbox/server.ts'
 import type { WrittenFile } from '../../sandbox/write-files.ts'
 import * as arg from '../arguments.ts'
 import { defineCommand, flag, text } from '../command.ts'
+import type { CliContext } from '../context.ts'
 import { bytes } from '../format.ts'
 import { PROGRAM } from '../help.ts'
 
@@ -65,7 +66,8 @@ export const sandbox = defineCommand({
     try {
       const now = toIso(running.sandbox.clock.now())
       const document = { serving: true, url: running.url, admin_url: `${running.url}/_admin/`, ...settings, now, files }
-      await context.show(document, () => `${filesText}${running.banner}\n${howToUse(running)}`)
+      const addresses = running.port === DEFAULT_PORT ? [] : await sandboxAddresses(context)
+      await context.show(document, () => `${filesText}${running.banner}\n${howToUse(running, addresses)}`)
       if (!context.signal.aborted) await once(context.signal, 'abort')
       // It was told to stop, and it holds nothing that could be lost.
       return EXIT_CODES.interrupted
@@ -77,14 +79,36 @@ export const sandbox = defineCommand({
 
 const DEFAULT_PORT = 8585
 
-function howToUse({ port, url }: RunningSandbox): string {
-  const moved = [
-    `--set clock.sandbox_url=${url}`,
-    ...['usaspending', 'sam_gov', 'sbir_gov'].map((source) => `--set enrichment.${source}.base_url=${url}/${source}`),
-    `--set enrichment.sbir_gov.other_urls.files=${url}/sbir_files`,
-  ]
+/** With another port than the one in config/sandbox.yaml, every address there has to be set: those of all sources, and of the clock. */
+export function howToUse({ port, url }: Pick<RunningSandbox, 'port' | 'url'>, addresses: readonly ConfiguredAddress[]): string {
+  const moved = addresses.map(({ path, address }) => `--set ${path}=${url}${new URL(address).pathname.replace(/^\/$/, '')}`)
+  if (port !== DEFAULT_PORT && moved.length === 0)
+    return `Use it with addresses at ${url} in config/sandbox.yaml, and --env sandbox.\nStop it with Ctrl-C.\n`
   const flags = port === DEFAULT_PORT ? '--env sandbox' : `--env sandbox \\\n  ${moved.join(' \\\n  ')}`
   return `Use it from another terminal with: ${flags}\nStop it with Ctrl-C.\n`
+}
+
+/** An address of the sandbox in the configuration: `enrichment.edgar.other_urls.www`. */
+export type ConfiguredAddress = { readonly path: string; readonly address: string }
+
+/** Every address in `config/sandbox.yaml` that is one of the sandbox at its usual port. Empty when the file is not there or broken. */
+export async function sandboxAddresses(context: CliContext): Promise<readonly ConfiguredAddress[]> {
+  const { loadConfig } = await import('../../config/load.ts')
+  const request = await context.configRequest()
+  // A configuration that cannot be loaded is no reason not to serve: whoever uses it is told what is wrong with it.
+  const config = await loadConfig({ ...request, environment: 'sandbox', settings: [] }).then(
+    (loaded) => loaded.config,
+    () => null,
+  )
+  if (config === null) return []
+  const all = [
+    { path: 'clock.sandbox_url', address: config.clock.sandbox_url ?? '' },
+    ...Object.entries(config.enrichment).flatMap(([source, { base_url: base, other_urls: others }]) => [
+      { path: `enrichment.${source}.base_url`, address: base },
+      ...Object.entries(others ?? {}).map(([name, address]) => ({ path: `enrichment.${source}.other_urls.${name}`, address })),
+    ]),
+  ]
+  return all.filter(({ address }) => URL.canParse(address) && new URL(address).host === `127.0.0.1:${DEFAULT_PORT}`)
 }
 
 async function start(options: SandboxOptions): Promise<RunningSandbox> {

@@ -5,12 +5,12 @@ import { isLoopback } from '../../config/urls.ts'
 import { EXIT_CODES } from '../../model/errors.ts'
 import { STRATEGIES, type Strategy } from '../../model/plan.ts'
 import { toIsoOrNull } from '../../model/time.ts'
-import { identitySourceNamed } from '../../source-names.ts'
+import { configuredSource, identitySourceNamed } from '../../source-names.ts'
 import type { SourceCheck } from '../../wiring.ts'
 import { defineCommand } from '../command.ts'
 import type { CliContext } from '../context.ts'
 import { duration, instant } from '../format.ts'
-import { configuredSources, sourceOption } from '../selection.ts'
+import { configuredSources, goneReason, sourceOption } from '../selection.ts'
 import { type Column, formatTable } from '../table.ts'
 
 type Row = {
@@ -20,6 +20,8 @@ type Row = {
   readonly policy: LoadedConfig['config']['enrichment_refresh'][string]
   readonly strategies: readonly Strategy[]
   readonly identities: string | null
+  /** Why nobody answers there any more. */
+  readonly gone: string | null
   readonly credentials: readonly {
     readonly name: string
     readonly env: string | null
@@ -57,10 +59,19 @@ export const sourcesCheck = defineCommand({
     { command: 'sources check --source sam_gov --json', does: 'One of them, as data.' },
   ],
   async handler(context, args) {
-    const sources = configuredSources(args.source, await context.config())
+    const loaded = await context.config()
+    const sources = configuredSources(args.source, loaded)
     const engine = await context.engine()
     const checks = await engine.checkSources(sources, context.signal)
-    await context.show({ checks: checks.map(checkDocument) }, () => formatTable(checks, CHECKS, context.tableWidth, context.bold))
+    const nextOf = (check: SourceCheck): string | null =>
+      nextStep(check, rowOf(configuredSource(loaded.config, check.source), loaded, context.world.variables))
+    await context.show({ checks: checks.map((check) => checkDocument(check, nextOf(check))) }, () => {
+      const steps = checks.flatMap((check) => {
+        const next = nextOf(check)
+        return next === null ? [] : [`${check.source}: ${next}\n`]
+      })
+      return `${formatTable(checks, CHECKS, context.tableWidth, context.bold)}${steps.join('')}`
+    })
     return checksExitCode(checks)
   },
 })
@@ -77,7 +88,25 @@ export function checksExitCode(checks: readonly SourceCheck[]): number {
   return waits ? EXIT_CODES.try_later : EXIT_CODES.failed
 }
 
-function checkDocument(check: SourceCheck) {
+/** What to do about an answer that is not good; null when it is. Pure. */
+function nextStep(check: SourceCheck, { config, credentials, gone }: Row): string | null {
+  if (check.ok) return null
+  if (gone !== null) return gone
+  const variables = credentials.flatMap(({ name, env, required }) =>
+    env === null ? [] : [`${env}${required ? '' : ` (optional: ${name})`}`],
+  )
+  if (check.result === 'auth')
+    return variables.length === 0
+      ? 'the provider wants a credential, but the adapter has none to send; its terms may have changed'
+      : `the key was refused; set a valid one in ${variables.join(', ')} and check again`
+  // Without a moment, a refusal is about what is configured here, and says what to set.
+  if (check.result === 'refused' && check.until === null) return check.reason
+  if (check.until !== null) return `try again after ${instant(check.until)}`
+  if (check.result === 'rate_limited' || check.result === 'quota_exhausted') return 'it asks to wait; try again later'
+  return `see whether ${config.base_url} is right and reachable from here; a refresh leaves the source for later while it is down`
+}
+
+function checkDocument(check: SourceCheck, next: string | null) {
   return {
     source: check.source,
     title: check.title,
@@ -88,6 +117,7 @@ function checkDocument(check: SourceCheck) {
     status: check.status,
     until: toIsoOrNull(check.until),
     duration_ms: Math.max(0, check.durationMs),
+    next,
   }
 }
 
@@ -122,6 +152,7 @@ function rowOf(source: string, { config }: LoadedConfig, variables: CliContext['
     policy: config.enrichment_refresh[source]!,
     strategies,
     identities: identitySourceNamed(config, source),
+    gone: goneReason(source, { config }),
     credentials,
   }
 }
@@ -167,7 +198,8 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: 'at', value: (row) => row.config.base_url, flexible: true },
 ]
 
-function keysText({ credentials }: Row): string {
+function keysText({ credentials, gone }: Row): string {
+  if (gone !== null) return 'none: it is gone'
   if (credentials.length === 0) return 'none needed'
   return credentials
     .map(({ name, env, required, available }) =>

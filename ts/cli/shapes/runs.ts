@@ -31,8 +31,26 @@ const sourcePlan = z.strictObject({
   eta_ms: milliseconds.nullable().describe('Time the calls take at the quota'),
   feasible: z.boolean().describe('Whether the SLA can be met at the quota at all'),
   utilisation: z.number().min(0).describe('Share of the quota that keeping the SLA takes; may exceed 1'),
-  repair: z.string().nullable().describe('Cheapest change that would make it feasible'),
-  held_back: z.string().nullable().describe('Why nothing is planned although something is due'),
+  repair: z.string().nullable().describe('What would make it feasible, in a sentence: `repairs`, the cheapest first'),
+  repairs: z
+    .array(
+      z.strictObject({
+        kind: z.enum(['batch_size', 'cadence', 'sla', 'entities', 'quota']),
+        text: z.string(),
+        changes: z
+          .array(
+            z.strictObject({
+              what: z.string().describe('Below the policy of the source, e.g. quotas[1].limit; entities: how many there are'),
+              from: z.number(),
+              to: z.number(),
+              unit: z.enum(['ms', 'entities', 'requests', 'credits']),
+            }),
+          )
+          .describe('All of them together'),
+      }),
+    )
+    .describe('Each of them alone would make it feasible, and a smaller change of its kind would not'),
+  held_back: z.string().nullable().describe('Why the source is not asked now, whether or not something is due'),
 })
 
 const plannedPartition = z.strictObject({
@@ -43,6 +61,7 @@ const plannedPartition = z.strictObject({
   window,
   due: howMany,
   stale: howMany,
+  entities: howMany.describe('That would be asked about, or settled by the walk or file: what is due, or all when forced'),
   calls: howMany,
   resume: z.boolean(),
   reason: z.string(),
@@ -93,10 +112,12 @@ export const runReportShape = z.strictObject({
   ),
   held_back: z
     .array(z.strictObject({ source, due: howMany, why: z.string() }))
-    .describe('Sources that were not asked at all although something is due there'),
+    .describe('Sources that were not asked at all although there is work; `due` may be 0, e.g. for a file that was never loaded'),
 })
 
-export const refreshShape = runReportShape
+export const refreshShape = runReportShape.extend({
+  plan: planShape.nullable().describe('Of a dry run: what would be asked, as `plan` prints it; else null'),
+})
 
 export const reportShape = z.strictObject({
   runs: z.array(
@@ -176,6 +197,18 @@ export const freshnessShape = z.strictObject({
     }),
   ),
   alerts: z.array(z.strictObject({ source, coverage: shareOf, threshold: shareOf, message: z.string() })),
+  waiting: z
+    .array(
+      z.strictObject({
+        source,
+        partition: partitionKey.nullable().describe('Null when it is the whole source that is not asked'),
+        reason: z.string(),
+        until: instant.nullable(),
+      }),
+    )
+    .describe(
+      'What is not asked now whether due or not: passes that failed and back off, sources that are down, whose quota is spent or whose provider asked to wait. Entities that back off are counted in `backing_off`',
+    ),
 })
 
 export const quotaShape = z.strictObject({

@@ -41,6 +41,7 @@ export const sourcesCheckShape = z.strictObject({
       status: z.number().int().nullable().describe('HTTP status'),
       until: instant.nullable(),
       duration_ms: milliseconds,
+      next: z.string().nullable().describe('What to do about it; null when all is well'),
     }),
   ),
 })

@@ -29,6 +29,8 @@ export type Dialect = {
   keysAsked(path: string, query: URLSearchParams, body: string): readonly string[]
   /** What the request costs of quotas that count credits; 1 unless said. */
   credits?(path: string, query: URLSearchParams): number
+  /** Where only the answer shows what the request cost: credits in all, instead of those it was counted with. */
+  spent?(answer: JsonValue): number
   /** Headers in which the provider tells what is left, on every answer but those of faults. */
   quotaHeaders?(meter: MeterView): Readonly<Record<string, string>>
   /** The provider's own way to say "too many". `refused` counts refusals, from 1. */

@@ -1,7 +1,7 @@
 /** The SEC's three hosts: data.sec.gov, www.sec.gov (indexes) and efts.sec.gov (search), with one limit over all of them. */
 import { http, type RequestHandler } from 'msw'
 import type { JsonObject, JsonValue } from '../../model/json.ts'
-import { DAY_MS, type EpochMs, HOUR_MS, parseUtcDate, toUtcDate } from '../../model/time.ts'
+import { DAY_MS, type EpochMs, HOUR_MS, MINUTE_MS, parseUtcDate, toUtcDate } from '../../model/time.ts'
 import { edgarWorld, type Filer, isOpenDay, nameAt, wordsIn } from '../world/edgar-world.ts'
 import type { World } from '../world/world.ts'
 import { type Dialect, type DialectDeps, jsonResponse, textResponse, unplanned } from './dialect.ts'
@@ -226,6 +226,11 @@ const COMMON = {
   },
 }
 
-export const edgarDialect: Dialect = { ...COMMON, prefix: 'edgar', quotas: [{ limit: 10, per: 1_000 }], handlers: edgarHandlers }
+export const edgarDialect: Dialect = {
+  ...COMMON,
+  prefix: 'edgar', // Who is too fast is let in again when he has been slow for ten minutes.
+  quotas: [{ limit: 10, per: 1_000, blocksFor: 10 * MINUTE_MS }],
+  handlers: edgarHandlers,
+}
 export const edgarWwwDialect: Dialect = { ...COMMON, prefix: 'edgar_www', handlers: edgarWwwHandlers }
 export const edgarEftsDialect: Dialect = { ...COMMON, prefix: 'edgar_efts', handlers: edgarEftsHandlers }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { http, type RequestHandler } from 'msw'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.ts'
-import { type EpochMs, MINUTE_MS, toIso } from '../../model/time.ts'
+import { DAY_MS, type EpochMs, MINUTE_MS, toIso } from '../../model/time.ts'
 import { commercialWorld, truePairs, type Worker } from '../world/commercial-world.ts'
 import type { Company } from '../world/companies.ts'
 import type { World } from '../world/world.ts'
@@ -35,8 +35,8 @@ function companyData(world: World, company: Company, moment: EpochMs): JsonObjec
   }
   return {
     id: commercial.idOf(company),
-    name: company.name.toLowerCase(),
-    display_name: company.name,
+    name: commercial.spelling(company).toLowerCase(),
+    display_name: commercial.spelling(company),
     size: SIZES.find(([limit]) => facts.employees <= limit)![1],
     employee_count: facts.employees,
     linkedin_follower_count: facts.followers,
@@ -108,12 +108,20 @@ function enrichCompany(world: World, params: Params, moment: EpochMs): JsonObjec
     ...(website === undefined ? {} : { domain: website }),
     ...(name === undefined ? {} : { name }),
   }
-  const found = world.part(commercialWorld).company({ ...by, ...(region === undefined ? {} : { region }) }, 'pdl')
+  const commercial = world.part(commercialWorld)
+  const found = commercial.company({ ...by, ...(region === undefined ? {} : { region }) }, 'pdl')
+  const guess = found === null ? commercial.guess(by) : null
   const likelihood = id === undefined && website === undefined ? 7 : 9
-  if (found === null || likelihood < Number(params['min_likelihood'] ?? 2)) return NO_MATCH
+  const company = found ?? guess?.company
+  if (company === undefined || likelihood < Number(params['min_likelihood'] ?? 2)) return NO_MATCH
+  const data = companyData(world, company, moment)
+  const place = guess?.place ?? null
+  const location = { ...(data['location'] as JsonObject), locality: place?.city.toLowerCase() ?? null, postal_code: null }
+  const elsewhere = place === null ? {} : { location, locations: [location] }
+  const other = guess === null ? {} : { id: guess.id, name: guess.name.toLowerCase(), display_name: guess.name, ...elsewhere }
   return {
     status: 200,
-    ...included(companyData(world, found, moment), params),
+    ...included({ ...data, ...other }, params),
     likelihood,
     matched: [website === undefined ? 'name' : 'website'],
   }
@@ -123,9 +131,9 @@ function enrichPerson(world: World, params: Params, moment: EpochMs): JsonObject
   const { pdl_id: id, first_name: given, last_name: family, company } = params
   if (id === undefined && (given === undefined || family === undefined || company === undefined))
     return problem(400, 'invalid_request_error', 'Does not meet minimum combination of required data points.')
-  const found = world
-    .part(commercialWorld)
-    .worker(id === undefined ? { given: given!, family: family!, company: company! } : { id })
+  const commercial = world.part(commercialWorld)
+  const by = id === undefined ? { given: given!, family: family!, company: company! } : { id }
+  const found = commercial.worker(by) ?? commercial.namesake(by)
   if (found === null || found.optedOut) return NO_MATCH
   return { status: 200, likelihood: id === undefined ? 8 : 10, data: included(personData(world, found, moment), params) }
 }
@@ -178,6 +186,17 @@ export function pdlHandlers(world: World, baseUrl: string, deps: DialectDeps): R
   ]
 }
 
+/** Every match is billed; each answer of a bulk call has a status of its own. */
+function matches(answer: JsonValue): number {
+  const items = Array.isArray(answer) ? (answer as readonly JsonValue[]) : [answer]
+  return items.filter((item) => isJsonObject(item) && item['status'] === 200).length
+}
+
+const noCredits = (): Response =>
+  jsonResponse(problem(402, 'payment_required', 'You have reached your account maximum (all matches used)'), 402)
+
+const isPaid = (path: string): boolean => /^\/(?:company|person)\//.test(path) && path !== '/person/subjectrequest'
+
 const tooMany = (): Response =>
   jsonResponse(problem(429, 'rate_limit_error', 'An error occurred due to requests hitting the API too quick'), 429, {
     'x-ratelimit-limit': '{"minute": 100}',
@@ -187,14 +206,30 @@ const tooMany = (): Response =>
 export const pdlDialect: Dialect = {
   prefix: 'people_data_labs',
   source: 'people_data_labs',
-  quotas: [{ limit: 100, per: MINUTE_MS }],
+  quotas: [
+    { limit: 100, per: MINUTE_MS },
+    { limit: 1_000, per: 30 * DAY_MS, resets: 'utc_month', unit: 'credit' },
+  ],
+  // Let in while a credit is left, then billed by what matched.
+  credits: (path) => (isPaid(path) ? 1 : 0),
+  spent: matches,
+  quotaHeaders({ credits, quotas }) {
+    const left = quotas.find(({ rule }) => rule.unit === 'credit')
+    return left === undefined
+      ? {}
+      : {
+          'x-call-credits-spent': String(credits),
+          'x-call-credits-type': 'enrich',
+          'x-totallimit-remaining': String(left.remaining),
+        }
+  },
   credential(request) {
     const key = keyOf(request)
     return key === null ? 'no-key' : `key-${createHash('sha256').update(key).digest('hex').slice(0, 8)}`
   },
   keysAsked: (_path, query) => [...query.getAll('pdl_id'), ...query.getAll('website')],
   // No Retry-After, as in reality; the window is a minute.
-  overQuota: tooMany,
+  overQuota: ({ kind }) => (kind === 'month' ? noCredits() : tooMany()),
   throttled: tooMany,
   handlers: pdlHandlers,
   truth(world, key, moment) {

@@ -67,6 +67,20 @@ function businessTypes({ womanOwned, disadvantaged }: Company): readonly JsonObj
   return list
 }
 
+/** A certification by the SBA, or the element of nulls that SAM writes for an empty list. */
+function sbaTypes({ company, registration }: SamRow): readonly JsonObject[] {
+  if (!company.disadvantaged)
+    return [{ sbaBusinessTypeCode: null, sbaBusinessTypeDesc: null, certificationEntryDate: null, certificationExitDate: null }]
+  return [
+    {
+      sbaBusinessTypeCode: 'A6',
+      sbaBusinessTypeDesc: 'SBA Certified 8A Program Participant',
+      certificationEntryDate: dayText(registration.registered),
+      certificationExitDate: dayText(registration.registered + 9 * 365),
+    },
+  ]
+}
+
 function coreBlock(row: SamRow): JsonObject {
   const { company, registration } = row
   const limited = /LLC|L\.L\.C/i.test(registration.legalName)
@@ -98,9 +112,7 @@ function coreBlock(row: SamRow): JsonObject {
     },
     businessTypes: {
       businessTypeList: businessTypes(company),
-      sbaBusinessTypeList: [
-        { sbaBusinessTypeCode: null, sbaBusinessTypeDesc: null, certificationEntryDate: null, certificationExitDate: null },
-      ],
+      sbaBusinessTypeList: sbaTypes(row),
     },
     financialInformation: { creditCardUsage: company.index % 2 === 0 ? 'Y' : 'N', debtSubjectToOffset: 'N' },
   }

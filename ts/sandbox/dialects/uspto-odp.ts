@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { http, type RequestHandler } from 'msw'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.ts'
 import { DAY_MS, type EpochMs, parseUtcDate, toUtcDate } from '../../model/time.ts'
-import { type Application, patentWorld, statusAt, wordsOf } from '../world/patent-world.ts'
+import { type Application, applicantsOf, assigneeAt, patentWorld, statusAt, wordsOf } from '../world/patent-world.ts'
 import type { World } from '../world/world.ts'
 import { type Dialect, type DialectDeps, jsonResponse, unplanned } from './dialect.ts'
 
@@ -11,7 +11,9 @@ export const SANDBOX_USPTO_KEY = 'sandboxusptokey0000000000000'
 const MAX_BYTES = 6_000_000
 const RESULT_WINDOW = 10_000
 const NUMBERS = /^applicationNumberText:\(?([^()]+)\)?$/
-const NAMES = /^applicationMetaData\.(?:applicantBag\.applicantNameText|firstApplicantName):\(?([^()]+)\)?$/
+const NAMES = /^([A-Za-z.]+):\(?([^()]+)\)?$/
+const APPLICANT = ['applicationMetaData.applicantBag.applicantNameText', 'applicationMetaData.firstApplicantName']
+const ASSIGNEE = 'assignmentBag.assigneeBag.assigneeNameText'
 
 class Refused {
   readonly details: string
@@ -47,6 +49,7 @@ function inventorOf(name: string, application: Application): JsonObject {
 /** The whole record, as `/applications/{number}` would show it. Members that a pending application has not are missing. */
 export function applicationRow(application: Application, moment: EpochMs): JsonObject {
   const status = statusAt(application, moment)
+  const assignee = assigneeAt(application, moment)
   const published = application.filed + 550
   const isPublished = published * DAY_MS <= moment
   const grant: JsonObject = status.isGranted ? { patentNumber: application.patentNumber, grantDate: date(status.date) } : {}
@@ -78,22 +81,20 @@ export function applicationRow(application: Application, moment: EpochMs): JsonO
       inventorBag: application.inventors.map((name) => inventorOf(name, application)),
       applicationStatusDescriptionText: status.text,
       ...grant,
-      applicantBag: [
-        {
-          applicantNameText: application.applicant,
-          correspondenceAddressBag: [
-            {
-              cityName: application.city,
-              geographicRegionName: application.stateName,
-              geographicRegionCode: application.state,
-              countryCode: 'US',
-              countryName: 'UNITED STATES',
-              postalAddressCategory: 'postal',
-            },
-          ],
-        },
-      ],
-      firstApplicantName: application.applicant,
+      applicantBag: applicantsOf(application).map((name) => ({
+        applicantNameText: name,
+        correspondenceAddressBag: [
+          {
+            cityName: application.city,
+            geographicRegionName: application.stateName,
+            geographicRegionCode: application.state,
+            countryCode: 'US',
+            countryName: 'UNITED STATES',
+            postalAddressCategory: 'postal',
+          },
+        ],
+      })),
+      firstApplicantName: applicantsOf(application)[0]!,
       customerNumber: 22434,
       groupArtUnitNumber: '1727',
       inventionTitle: application.title,
@@ -103,14 +104,24 @@ export function applicationRow(application: Application, moment: EpochMs): JsonO
       publicationCategoryBag: ['Pre-Grant Publications - PGPub'],
       docketNumber: `SB-${application.number.slice(-4)}`,
     },
-    ...(status.isGranted
+    ...(assignee !== null
       ? {
           assignmentBag: [
             {
               reelAndFrameNumber: `0${application.number.slice(2, 7)}/0${application.number.slice(-3)}`,
               conveyanceText: 'ASSIGNMENT OF ASSIGNORS INTEREST (SEE DOCUMENT FOR DETAILS).',
               assignmentRecordedDate: date(application.filed + 30),
-              assigneeBag: [{ assigneeNameText: application.applicant.toUpperCase() }],
+              assigneeBag: [
+                {
+                  assigneeAddress: {
+                    cityName: application.city.toUpperCase(),
+                    geographicRegionCode: application.state,
+                    postalCode: '00000',
+                    addressLineOneText: '1 MAIN STREET',
+                  },
+                  assigneeNameText: assignee,
+                },
+              ],
             },
           ],
         }
@@ -120,7 +131,27 @@ export function applicationRow(application: Application, moment: EpochMs): JsonO
   }
 }
 
-/** `q` in the two forms that are known: numbers with OR, words of the applicant's name with AND. */
+type Clause = { readonly isAssignee: boolean; readonly words: readonly string[] }
+
+/** `field:(A AND B)`, one or several with OR between them. */
+function clausesOf(q: string): readonly Clause[] {
+  return q.split(/\s+OR\s+(?=[A-Za-z.]+:)/).map((text) => {
+    const [, field = '', name = ''] = NAMES.exec(text.trim()) ?? []
+    if (field !== ASSIGNEE && !APPLICANT.includes(field))
+      throw new Refused('Invalid request, review the q parameter and try again')
+    const words = name.split(/\s+AND\s+/).map((word) => word.replaceAll('"', '').trim().toUpperCase())
+    return { isAssignee: field === ASSIGNEE, words }
+  })
+}
+
+function meets(application: Application, { isAssignee, words }: Clause, moment: EpochMs): boolean {
+  const assignee = assigneeAt(application, moment)
+  const names = isAssignee ? (assignee === null ? [] : [assignee]) : applicantsOf(application)
+  const there = new Set(names.flatMap(wordsOf))
+  return words.every((word) => there.has(word))
+}
+
+/** `q` in the two forms that are known: numbers with OR, words of the applicant's or the assignee's name with AND. */
 function matching(world: World, q: string | undefined, moment: EpochMs): readonly Application[] {
   const patents = world.part(patentWorld)
   if (q === undefined || q.trim() === '') return [...patents.all(moment)]
@@ -129,14 +160,12 @@ function matching(world: World, q: string | undefined, moment: EpochMs): readonl
     return [...new Set(numbers.split(/\s+OR\s+/))]
       .map((number) => patents.byNumber(number.replaceAll('"', '').trim(), moment))
       .filter((application) => application !== null)
-  const name = NAMES.exec(q.trim())?.[1]
-  if (name === undefined) throw new Refused('Invalid request, review the q parameter and try again')
-  const words = name.split(/\s+AND\s+/).map((word) => word.replaceAll('"', '').trim().toUpperCase())
-  const [first, ...rest] = words
-  return patents
-    .withWord(first!)
-    .filter((application) => patents.byNumber(application.number, moment) !== null)
-    .filter((application) => rest.every((word) => wordsOf(application.applicant).includes(word)))
+  const found = clausesOf(q.trim()).flatMap((clause) =>
+    patents
+      .withWord(clause.words[0]!)
+      .filter((application) => patents.byNumber(application.number, moment) !== null && meets(application, clause, moment)),
+  )
+  return [...new Set(found)]
 }
 
 function inRange(application: Application, filter: JsonValue, moment: EpochMs): boolean {

@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import type { EpochMs } from '../../model/time.ts'
 import { type Company, plainName } from './companies.ts'
+import { PLACES } from './places.ts'
 import { Rng, streamId } from './prng.ts'
+import { companyName } from './words.ts'
 import type { World } from './world.ts'
 
 export type Worker = {
@@ -30,10 +32,30 @@ export type CommercialWorld = {
     readonly company?: string
   }): Worker | null
   readonly workers: readonly Worker[]
+  /** PDL's best guess where it does not have the company that is asked for: another one. Null where it says that it has none. */
+  guess(by: { readonly id?: string; readonly domain?: string; readonly name?: string }): Guess | null
+  /** How PDL writes the company's name: mostly as it is, some in another form, some as it was before. */
+  spelling(company: Company): string
+  /** The same of persons: somebody of that name, elsewhere or even there. */
+  namesake(by: {
+    readonly id?: string
+    readonly given?: string
+    readonly family?: string
+    readonly company?: string
+  }): Worker | null
   /** Facts of a company in an edition. */
   facts(company: Company, edition: number): CompanyFacts
 }
 export type Provider = 'pdl' | 'clearbit'
+/** `company`: in whose stead it is answered with; it is where that is. */
+export type Guess = {
+  readonly id: string
+  readonly name: string
+  readonly company: Company
+  readonly hasWebsite: boolean
+  /** Where it is; null: in the very town of the other. */
+  readonly place: Company['place'] | null
+}
 
 export type CompanyFacts = {
   readonly employees: number
@@ -47,6 +69,8 @@ export type CompanyFacts = {
 const STREAM = streamId('commercial')
 const FACTS = streamId('commercial_facts')
 const PEOPLE = streamId('commercial_people')
+const GUESSES = streamId('commercial_guesses')
+const SPELLINGS = streamId('commercial_spellings')
 const INDUSTRIES = [
   'biotechnology',
   'defense and space',
@@ -57,6 +81,17 @@ const INDUSTRIES = [
   'renewables and environment',
 ]
 const SHARE: Readonly<Record<Provider, number>> = { pdl: 0.75, clearbit: 0.55 }
+
+/** Of the domains that PDL knows for nobody, those that somebody else has by now. */
+const TAKEN_OVER = 0.03
+/** Of the names that PDL knows for nobody in that state, those that sound like one it has there. */
+const SOUNDS_ALIKE = 0.1
+/** Of those, how many are in the same town. */
+const SAME_TOWN = 0.2
+/** Of persons that PDL does not have: a namesake elsewhere, a namesake in the same company. */
+const ELSEWHERE = 0.05
+const SAME_COMPANY = 0.01
+const FORM = /,? (?:INC|LLC|CORP|CORPORATION|L\.L\.C|LTD|CO)\.?$/i
 
 const idFrom = (seed: number, what: string, length: number): string =>
   createHash('sha256')
@@ -88,6 +123,19 @@ export function commercialWorld(world: World): CommercialWorld {
     byName.set(name, [...(byName.get(name) ?? []), company])
     byId.set(idOf(company), company)
   }
+  const guesses = new Map<number, Guess>()
+  for (const company of world.companies) {
+    if (known(company, 'pdl')) continue
+    const rng = new Rng(seed, GUESSES, company.index)
+    if (!rng.chance(company.hasWebsite ? TAKEN_OVER : SOUNDS_ALIKE)) continue
+    const id = idFrom(seed, `guess/${company.index}`, 28)
+    const name = company.hasWebsite ? companyName(rng) : `${company.name.replace(FORM, '')} ${rng.pick(['Group', 'Labs', 'LLC'])}`
+    const elsewhere = PLACES.filter(({ state, city }) => state === company.place.state && city !== company.place.city)
+    const place = elsewhere.length === 0 || rng.chance(SAME_TOWN) ? null : rng.pick(elsewhere)
+    guesses.set(company.index, { id, name, company, hasWebsite: company.hasWebsite, place })
+  }
+  const guessesById = new Map([...guesses.values()].map((guess) => [guess.id, guess]))
+  const namesakes = new Map<string, Worker>()
   const workers = new Map<string, Worker>()
   const seen = new Set<string>()
   for (const award of world.sbir.awardsUntil(startAt)) {
@@ -101,9 +149,28 @@ export function commercialWorld(world: World): CommercialWorld {
     const rng = new Rng(seed, PEOPLE, seen.size)
     const id = `${idFrom(seed, `person/${key}`, 22)}_0000`
     if (rng.chance(0.65)) workers.set(key, { id, givenName, familyName, company, optedOut: rng.chance(0.02) })
+    else {
+      const kind = rng.next()
+      if (kind >= ELSEWHERE + SAME_COMPANY) continue
+      const employer = kind < ELSEWHERE ? world.companies[rng.below(world.companies.length)]! : company
+      const other = `${idFrom(seed, `namesake/${key}`, 22)}_0000`
+      namesakes.set(key, { id: other, givenName, familyName, company: employer, optedOut: false })
+    }
   }
   const list = [...workers.values()]
   const workersById = new Map(list.map((worker) => [worker.id, worker]))
+
+  const namesakesById = new Map([...namesakes.values()].map((worker) => [worker.id, worker]))
+  const personIn = (
+    people: ReadonlyMap<string, Worker>,
+    by: { readonly given?: string; readonly family?: string; readonly company?: string },
+  ): Worker | null => {
+    for (const { index } of byName.get(plainName(by.company ?? '')) ?? []) {
+      const worker = people.get(`${folded(by.given ?? '')}|${folded(by.family ?? '')}|${index}`)
+      if (worker !== undefined) return worker
+    }
+    return null
+  }
 
   const self: CommercialWorld = {
     edition(moment) {
@@ -125,15 +192,20 @@ export function commercialWorld(world: World): CommercialWorld {
       const hex = createHash('sha256').update(`${seed}/clearbit/${index}`).digest('hex')
       return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
     },
-    worker({ id, given, family, company }) {
-      if (id !== undefined) return workersById.get(id) ?? null
-      const found = byName.get(plainName(company ?? '')) ?? []
-      for (const { index } of found) {
-        const worker = workers.get(`${folded(given ?? '')}|${folded(family ?? '')}|${index}`)
-        if (worker !== undefined) return worker
-      }
-      return null
+    guess({ id, domain, name }) {
+      if (id !== undefined) return guessesById.get(id) ?? null
+      const asked = domain === undefined ? (byName.get(plainName(name ?? '')) ?? []) : [byDomain.get(domain)]
+      const [company] = asked
+      return company === undefined || asked.length > 1 ? null : (guesses.get(company.index) ?? null)
     },
+    spelling(company) {
+      const rng = new Rng(seed, SPELLINGS, company.index)
+      const kind = rng.next()
+      if (kind < 0.75) return company.name
+      return kind < 0.97 ? company.name.replace(FORM, '') + rng.pick(['', ', Inc.', ' LLC']) : companyName(rng)
+    },
+    namesake: ({ id, ...by }) => (id === undefined ? personIn(namesakes, by) : (namesakesById.get(id) ?? null)),
+    worker: ({ id, ...by }) => (id === undefined ? personIn(workers, by) : (workersById.get(id) ?? null)),
     workers: list,
     facts(company, edition) {
       const rng = new Rng(seed, FACTS, company.index)
@@ -161,13 +233,15 @@ export function* truePairs(world: World): Generator<{
   readonly kind: 'company' | 'person'
   readonly name: string
   readonly domain: string
+  readonly company: Company
   readonly providerKey: string
 }> {
   const { company, idOf, workers } = world.part(commercialWorld)
   for (const one of world.companies) {
     const providerKey = idOf(one)
-    if (company({ id: providerKey }, 'pdl') !== null) yield { kind: 'company', name: one.name, domain: one.domain, providerKey }
+    if (company({ id: providerKey }, 'pdl') !== null)
+      yield { kind: 'company', name: one.name, domain: one.domain, company: one, providerKey }
   }
   for (const { id, givenName, familyName, company: at } of workers)
-    yield { kind: 'person', name: `${givenName} ${familyName}`, domain: at.domain, providerKey: id }
+    yield { kind: 'person', name: `${givenName} ${familyName}`, domain: at.domain, company: at, providerKey: id }
 }

@@ -184,3 +184,31 @@ export function trueGiving(
     .filter(({ atCompany, memo, individual, period }) => atCompany && !memo && individual && period >= since)
   return { contributions: rows.length, cents: rows.reduce((sum, { cents }) => sum + cents, 0) }
 }
+
+/**
+ * Who gives in truth under which names, for measuring identities: the companies with people who gave, and of the texts these wrote as
+ * employer those that mostly mean this company and not another of the same name. In periods from `since` on.
+ */
+export function* trueEmployers(
+  world: World,
+  moment: EpochMs,
+  since: number,
+): Generator<{ readonly company: Company; readonly employers: readonly string[] }> {
+  const fec = world.part(fecWorld)
+  /** Per text: contributions in all, and of each company's own people. */
+  const total = new Map<string, number>()
+  const own = world.companies.map((company) => {
+    const texts = new Map<string, number>()
+    for (const { employer, atCompany, period } of fec.of(company, moment)) {
+      if (period < since) continue
+      const text = plain(employer)
+      total.set(text, (total.get(text) ?? 0) + 1)
+      if (atCompany) texts.set(text, (texts.get(text) ?? 0) + 1)
+    }
+    return { company, texts }
+  })
+  for (const { company, texts } of own) {
+    if (texts.size === 0) continue
+    yield { company, employers: [...texts].flatMap(([text, count]) => (2 * count > total.get(text)! ? [text] : [])) }
+  }
+}

@@ -13,6 +13,8 @@ export type Application = {
   /** The company whose it is; null for a namesake's. */
   readonly company: Company | null
   readonly applicant: string
+  /** Its inventors applied, and assigned it to `applicant`: until September 2012 nobody else could apply, and some still do so. */
+  readonly byInventors: boolean
   readonly city: string
   readonly state: string
   readonly stateName: string
@@ -32,12 +34,17 @@ export type PatentWorld = {
   /** By number; those not filed yet are not there. */
   byNumber(number: string, moment: EpochMs): Application | null
   all(moment: EpochMs): Iterable<Application>
-  /** Applications whose applicant's name has a word, upper case. */
+  /** Applications that name somebody with a word in the name, upper case, as applicant or assignee. */
   withWord(word: string): readonly Application[]
 }
 
 const STREAM = streamId('patents')
+const ASSIGNED = streamId('patents_assigned')
 const WITH_PATENTS = 0.4
+/** From then on a company can apply. */
+const COMPANIES_APPLY = Date.UTC(2012, 8, 16) / DAY_MS
+/** Companies whose inventors still apply themselves, as a habit of their attorneys. */
+const BY_HABIT = 0.12
 const FIRST_DAY = Date.UTC(2012, 0, 2) / DAY_MS
 const FORMS = /,? (INC|LLC|CORP|CORPORATION|L\.L\.C|LTD|CO)\.?$/i
 const CLASSES = [
@@ -70,12 +77,25 @@ export function wordsOf(name: string): readonly string[] {
     .filter((word) => word !== '')
 }
 
+/** Who applied, by name. */
+export function applicantsOf({ byInventors, inventors, applicant }: Application): readonly string[] {
+  return byInventors ? inventors : [applicant]
+}
+
+/** The assignment is recorded a month after the filing; that of a company which applied itself, with the grant. */
+export function assigneeAt(application: Application, moment: EpochMs): string | null {
+  const recorded = application.byInventors ? dayOf(moment) >= application.filed + 30 : statusAt(application, moment).isGranted
+  return recorded ? application.applicant.toUpperCase() : null
+}
+
 export function patentWorld(world: World): PatentWorld {
   const { seed, startAt } = world.options
   const lastDay = dayOf(startAt) + 730
   const applications: Application[] = []
   let serial = 14_000_000
   let grant = 10_000_000
+
+  const habit = ({ index }: Company): boolean => new Rng(seed, ASSIGNED, index).chance(BY_HABIT)
 
   function add(company: Company | null, name: string, place: (typeof PLACES)[number], rng: Rng): void {
     serial += 1 + rng.below(400)
@@ -85,6 +105,7 @@ export function patentWorld(world: World): PatentWorld {
     applications.push({
       number: String(serial),
       company,
+      byInventors: filed < COMPANIES_APPLY || (company !== null && habit(company)),
       applicant: spelled(name, rng),
       city: place.city,
       state: place.state,
@@ -115,7 +136,9 @@ export function patentWorld(world: World): PatentWorld {
   }
   const byNumber = new Map(applications.map((application) => [application.number, application]))
   const byWord = Map.groupBy(
-    applications.flatMap((application) => [...new Set(wordsOf(application.applicant))].map((word) => ({ word, application }))),
+    applications.flatMap((application) =>
+      [...new Set([application.applicant, ...applicantsOf(application)].flatMap(wordsOf))].map((word) => ({ word, application })),
+    ),
     ({ word }) => word,
   )
   const isFiled = ({ filed }: Application, moment: EpochMs): boolean => filed <= dayOf(moment)

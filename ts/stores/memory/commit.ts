@@ -60,8 +60,9 @@ function putRecord(data: Data, record: CurrentRecord): number {
 }
 
 function putEvent(data: Data, event: DeltaEvent): number {
-  if (data.eventIds.has(event.eventId)) return 0
-  data.eventIds.add(event.eventId)
+  const known = `${entityId(event.entity)} ${event.eventId}`
+  if (data.eventIds.has(known)) return 0
+  data.eventIds.add(known)
   data.events.push({ ...copy(event), position: data.events.length + 1 })
   return 1
 }

@@ -39,6 +39,7 @@ export class Data {
   readonly changes = new Map<PartitionKey, number>()
   readonly records = new Map<string, CurrentRecord>()
   readonly events: (DeltaEvent & { readonly position: number })[] = []
+  /** `<entity id> <event id>` */
   readonly eventIds = new Set<string>()
   readonly pending = new Map<string, PendingChange>()
   readonly identities = new Map<string, Identity>()

@@ -54,7 +54,7 @@ function sortedLinks(links: readonly EntityLink[] | undefined): readonly EntityL
 
 export function createPopulation(
   data: Data,
-): PopulationStore & { seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string>> } {
+): PopulationStore & { seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string> | null> } {
   return {
     upsertEntities: (batch, ingestId) =>
       data.step(() => {
@@ -85,6 +85,17 @@ export function createPopulation(
         }
         return found
       }),
+    entityRefsByAlias: (kind, aliases) =>
+      data.step(() => {
+        const found = new Map<string, readonly EntityRef[]>()
+        for (const alias of aliases) {
+          const ids = data.aliases.get(`${kind}/${alias}`)
+          if (ids === undefined) continue
+          const refs = [...ids].map((id) => ({ kind, key: data.entities.get(id)!.entity.key }))
+          found.set(alias, refs.sort(compareRefs))
+        }
+        return found
+      }),
     entities: async function* (kind) {
       const all = await data.step(() => [...data.entities.values()].filter(({ entity }) => entity.kind === kind))
       for (const { entity } of all) yield entity
@@ -100,7 +111,7 @@ export function createPopulation(
     seenBy: (entities, ingestId) =>
       data.step(() => {
         const seen = data.sightings.get(ingestId)
-        return new Set(entities.map(entityId).filter((id) => seen?.has(id) === true))
+        return seen === undefined ? null : new Set(entities.map(entityId).filter((id) => seen.has(id)))
       }),
   }
 }

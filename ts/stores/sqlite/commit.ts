@@ -9,7 +9,7 @@ import { writeCheckpoint } from './checkpoint.ts'
 import type { Connection, Value } from './connection.ts'
 import { writeFact } from './facts.ts'
 import { writeIdentities } from './identities.ts'
-import { findByKey, TransactionIds } from './ids.ts'
+import { findByKey, type KnownEntities, TransactionIds } from './ids.ts'
 import { openPending } from './pending.ts'
 
 /** Throws `lease_lost` unless the lease is still the newest grant of its partition and was not released. Returns its ids. */
@@ -34,10 +34,10 @@ class Commit {
   /** Partitions whose rows this commit changes, and the leased one. */
   private readonly touched = new Set<number>()
 
-  constructor(db: Connection, batch: CommitBatch) {
+  constructor(db: Connection, batch: CommitBatch, known: KnownEntities) {
     this.db = db
     this.batch = batch
-    this.ids = new TransactionIds(db)
+    this.ids = new TransactionIds(db, known)
     this.lease = requireLease(db, batch.lease)
     this.touched.add(this.lease.partitionId)
   }
@@ -137,7 +137,7 @@ class Commit {
   private event(event: DeltaEvent): number {
     return this.db.run(
       `INSERT INTO event (event_id, source_id, entity_id, kind, at, run_id, old_hash, new_hash, changes, confidence, confidence_method)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entity_id, event_id) DO NOTHING`,
       event.eventId,
       this.ids.source(event.source),
       this.ids.entity(event.entity),
@@ -204,6 +204,7 @@ function ledgerValues(entry: LedgerEntry, pendingSince: number | null): Value[] 
   ]
 }
 
-export function commit(db: Connection, batch: CommitBatch): Promise<CommitSummary> {
-  return db.write('commit', () => new Commit(db, batch).run())
+/** `known`: entities that were read through the same connection. */
+export function commit(db: Connection, batch: CommitBatch, known: KnownEntities): Promise<CommitSummary> {
+  return db.write('commit', () => new Commit(db, batch, known).run())
 }

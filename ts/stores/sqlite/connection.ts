@@ -7,6 +7,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CrashPoints, Random } from '../../runtime/ports.ts'
 import { storeClosed } from '../errors.ts'
+import type { LogSync } from './log-sync.ts'
 import { isBusy, storeBusy, storeUnreadable, translate } from './sqlite-errors.ts'
 
 /** Longest time that SQLite may block the event loop waiting for another process. */
@@ -16,7 +17,7 @@ const MAX_TURN_MS = 25
 export type Value = SQLInputValue
 
 /**
- * What survives. `power_loss`: the commit reached the disk (fsync). `process_crash`: it survives kill -9, but a power cut
+ * What survives. `power_loss`: `write` resolves when the commit reached the disk (fsync). `process_crash`: it survives kill -9, but a power cut
  * may take the last moments; leases and quotas live with that, because after a reboot every lease has ended and every
  * slot counts as busy for a window anyway.
  */
@@ -30,18 +31,21 @@ export class Connection {
   private readonly random: Random
   private readonly statements = new Map<string, StatementSync>()
   private readonly tupleStatements = new Map<string, StatementSync>()
-  private durability: Durability = 'power_loss'
+  private readonly log: LogSync | null
+  private othersSettledAt: number | null = null
   private isOpen = true
 
   constructor(
     database: DatabaseSync,
-    options: { path: string; busyTimeoutMs: number; crashPoints: CrashPoints; random: Random },
+    /** `log`: syncs commits; null where SQLite does it itself (`synchronous = FULL`). */
+    options: { path: string; busyTimeoutMs: number; crashPoints: CrashPoints; random: Random; log: LogSync | null },
   ) {
     this.database = database
     this.path = options.path
     this.busyTimeoutMs = options.busyTimeoutMs
     this.crashPoints = options.crashPoints
     this.random = options.random
+    this.log = options.log
   }
 
   /** All rows. The row type is the caller's word: it stands beside the SQL that selects the columns. */
@@ -109,13 +113,14 @@ export class Connection {
 
   /**
    * One transaction. `name` makes the crash points `store.<name>.begin`, `.before_commit` and `.after_commit`. `work` runs
-   * once: the wait for other processes is over before it begins.
+   * once: the wait for other processes is over before it begins. Readers may see the commit a moment before it is on disk (see
+   * `settled`); whoever called is told when it is.
    */
   async write<T>(name: string, work: () => T, durability: Durability = 'power_loss'): Promise<T> {
     const since = performance.now()
     for (let turn = 0; ; turn += 1) {
       this.assertOpen()
-      this.setDurability(durability)
+      this.log?.assertWorks()
       try {
         this.database.exec('BEGIN IMMEDIATE')
         break
@@ -129,8 +134,22 @@ export class Connection {
       this.reach(`store.${name}.before_commit`)
       return value
     })
+    if (durability === 'power_loss') await this.log?.sync()
     this.reach(`store.${name}.after_commit`)
     return result
+  }
+
+  /**
+   * Resolves when what was read so far would survive a power cut, whoever committed it. For what leaves the file (exports,
+   * event streams): what others keep must never be ahead of the state.
+   */
+  async settled(): Promise<void> {
+    if (this.log === null || !this.isOpen) return
+    // Changes when another connection commits.
+    const { data_version: version } = this.get<{ data_version: number }>('PRAGMA data_version')!
+    if (version === this.othersSettledAt && !this.log.isBusy) return
+    await this.log.sync()
+    this.othersSettledAt = version
   }
 
   /** Idempotent. The last connection to close folds the write-ahead log into the file. */
@@ -140,6 +159,7 @@ export class Connection {
     this.statements.clear()
     this.tupleStatements.clear()
     this.database.close()
+    this.log?.close()
   }
 
   /** For `backup` of node:sqlite. */
@@ -171,12 +191,6 @@ export class Connection {
     const waited = performance.now() - since
     if (waited >= this.busyTimeoutMs) throw storeBusy(this.path, waited)
     await sleep(1 + this.random.next() * Math.min(MAX_TURN_MS, 2 ** turn))
-  }
-
-  private setDurability(wanted: Durability): void {
-    if (wanted === this.durability) return
-    this.database.exec(wanted === 'power_loss' ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL')
-    this.durability = wanted
   }
 
   private statement(sql: string): StatementSync {

@@ -69,6 +69,7 @@ export async function* events(db: Connection, query: EventQuery): AsyncGenerator
         wanted,
       ),
     )
+    await db.settled()
     for (const row of page) yield eventOf(db, row)
     if (page.length < wanted) return
     after = page.at(-1)!.position

@@ -130,7 +130,7 @@ function publish(made: string, path: string): void {
  * processes that start together one wins and the others use its file.
  */
 export async function createStateFile(
-  options: CreateOptions & { readonly reach: (point: string) => void },
+  options: Omit<CreateOptions, 'log'> & { readonly reach: (point: string) => void },
   migrations: readonly Migration[],
 ): Promise<void> {
   const { path } = options
@@ -139,7 +139,7 @@ export async function createStateFile(
   try {
     closeSync(openSync(made, 'wx', 0o600))
     const database = new DatabaseSync(made, { timeout: SYNC_WAIT_MS })
-    const connection = new Connection(database, { ...options, path: made })
+    const connection = new Connection(database, { ...options, path: made, log: null })
     try {
       connection.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
       await migrate(connection, migrations)

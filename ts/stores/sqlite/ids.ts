@@ -44,15 +44,24 @@ export function findEntity(db: Connection, ref: EntityRef): number | null {
   return db.get<{ id: number }>('SELECT id FROM entity WHERE kind = ? AND key = ?', ref.kind, ref.key)?.id ?? null
 }
 
+/**
+ * Ids of entities by the very objects that name them: a row that was read is mostly written again by the same name. An id never
+ * changes and no entity is ever deleted, so what was read stays true; a name that nobody holds any more is forgotten with it.
+ */
+export type KnownEntities = WeakMap<EntityRef, number>
+
 /** Ids as they are needed within one transaction, each looked up once. */
 export class TransactionIds {
   private readonly db: Connection
+  private readonly known: Pick<KnownEntities, 'get'> | null
   private readonly sources = new Map<SourceId, number>()
   private readonly partitions = new Map<string, number>()
   private readonly entities = new Map<string, number>()
 
-  constructor(db: Connection) {
+  /** `known`: of entities that were read before; never added to here, because what this transaction adds may be rolled back. */
+  constructor(db: Connection, known: Pick<KnownEntities, 'get'> | null = null) {
     this.db = db
+    this.known = known
   }
 
   source(source: SourceId): number {
@@ -76,6 +85,8 @@ export class TransactionIds {
 
   /** Throws `unknown_entity`. */
   entity(ref: EntityRef): number {
+    const read = this.known?.get(ref)
+    if (read !== undefined) return read
     const name = `${ref.kind}/${ref.key}`
     let id = this.entities.get(name)
     if (id === undefined) {

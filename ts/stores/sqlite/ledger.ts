@@ -3,7 +3,7 @@ import { type EntityKind, type EntityRef, partitionKey, type SourceId } from '..
 import { AMBIGUOUS, isSelected, KNOWN, NEVER_ATTEMPTED, NEVER_SUCCEEDED, PENDING, thresholds, UNRESOLVED } from '../row-state.ts'
 import type { Judge, LedgerQuery, LedgerStore, PartitionStats, SmallStore, WorkItem } from '../store.ts'
 import type { Connection } from './connection.ts'
-import { findPartition, findSource } from './ids.ts'
+import { findEntity, findPartition, findSource, type KnownEntities } from './ids.ts'
 import { type IdQuery, pages } from './paging.ts'
 import {
   entityOf,
@@ -21,16 +21,19 @@ import {
 
 type Reads = Omit<LedgerStore, 'assign' | 'commit' | 'events' | 'seenBy'> & Pick<SmallStore, 'unresolved'>
 
-type WorkTuple = readonly [...LedgerTuple, attributes: string, aliases: string, ...(IdentityTuple | [])]
-const ITEM_COLUMNS = `${LEDGER_COLUMNS}, e.attributes, e.aliases`
+type WorkTuple = readonly [...LedgerTuple, attributes: string, aliases: string, entityId: number, ...(IdentityTuple | [])]
+const ITEM_COLUMNS = `${LEDGER_COLUMNS}, e.attributes, e.aliases, e.id`
+/** Columns of a work item before those of its identity. */
+const ITEM_WIDTH = LEDGER_WIDTH + 3
 const WORK_COLUMNS = `${ITEM_COLUMNS}, ${IDENTITY_COLUMNS}`
 const ITEM_JOINS = 'CROSS JOIN entity e ON e.id = l.entity_id CROSS JOIN partition p ON p.id = l.partition_id'
 const WORK_JOINS = `${ITEM_JOINS} LEFT JOIN identity i ON i.entity_id = l.entity_id AND i.source_id = l.source_id`
 
-function workItem(db: Connection, source: SourceId, row: WorkTuple): WorkItem {
+function workItem(db: Connection, source: SourceId, row: WorkTuple, known: KnownEntities): WorkItem {
   const entry = ledgerOf(source, row as unknown as LedgerTuple)
   const entity = entityOf(db, [row[0], row[1], row[LEDGER_WIDTH] as string, row[LEDGER_WIDTH + 1] as string])
-  const identity = row.length > LEDGER_WIDTH + 2 ? (row.slice(LEDGER_WIDTH + 2) as unknown as IdentityTuple) : null
+  const identity = row.length > ITEM_WIDTH ? (row.slice(ITEM_WIDTH) as unknown as IdentityTuple) : null
+  known.set(entry.entity, row[LEDGER_WIDTH + 2] as number)
   return { entity, entry, identity: identity === null ? null : identityOf(db, source, entry.entity, identity) }
 }
 
@@ -154,19 +157,47 @@ function selectKeys(db: Connection, table: 'ledger' | 'record', source: SourceId
 }
 
 /** One page of work. Identities are joined only where the source has any: seven columns less for those that have none. */
-function fetchWork(db: Connection, source: SourceId, cohort: string, ids: string): readonly WorkItem[] {
+function fetchWork(db: Connection, source: SourceId, cohort: string, ids: string, known: KnownEntities): readonly WorkItem[] {
   const sourceId = findSource(db, source)!
-  const hasIdentities = db.get('SELECT 1 FROM identity WHERE source_id = ? LIMIT 1', sourceId) !== undefined
+  const withIdentities = hasIdentities(db, sourceId)
   const rows = db.tuples<WorkTuple>(
-    `SELECT ${hasIdentities ? WORK_COLUMNS : ITEM_COLUMNS} FROM json_each(?) j
-     CROSS JOIN ledger l ON l.partition_id = ? AND l.entity_id = j.value ${hasIdentities ? WORK_JOINS : ITEM_JOINS}`,
+    `SELECT ${withIdentities ? WORK_COLUMNS : ITEM_COLUMNS} FROM json_each(?) j
+     CROSS JOIN ledger l ON l.partition_id = ? AND l.entity_id = j.value ${withIdentities ? WORK_JOINS : ITEM_JOINS}`,
     ids,
     findPartition(db, sourceId, cohort),
   )
-  return rows.map((row) => workItem(db, source, row))
+  return rows.map((row) => workItem(db, source, row, known))
 }
 
-export function createLedgerReads(db: Connection): Reads {
+/** Rows of entities of one kind, in the order they were named, by one statement. */
+function itemsOfKind(
+  db: Connection,
+  source: SourceId,
+  kind: EntityKind,
+  entities: readonly EntityRef[],
+  known: KnownEntities,
+): readonly WorkItem[] {
+  const sourceId = findSource(db, source)
+  if (sourceId === null) return []
+  const columns = hasIdentities(db, sourceId) ? WORK_COLUMNS : ITEM_COLUMNS
+  const identity =
+    columns === WORK_COLUMNS ? 'LEFT JOIN identity i ON i.entity_id = l.entity_id AND i.source_id = l.source_id' : ''
+  const rows = db.tuples<WorkTuple>(
+    `SELECT ${columns} FROM json_each(?1) j CROSS JOIN entity e ON e.kind = ?2 AND e.key = j.value
+     CROSS JOIN ledger l ON l.entity_id = e.id AND l.source_id = ?3 CROSS JOIN partition p ON p.id = l.partition_id ${identity}`,
+    JSON.stringify(entities.map(({ key }) => key)),
+    kind,
+    sourceId,
+  )
+  return rows.map((row) => workItem(db, source, row, known))
+}
+
+function hasIdentities(db: Connection, sourceId: number): boolean {
+  return db.get('SELECT 1 FROM identity WHERE source_id = ? LIMIT 1', sourceId) !== undefined
+}
+
+/** `known` is filled with the entities of the work items that are read. */
+export function createLedgerReads(db: Connection, known: KnownEntities): Reads {
   return {
     cohortSizes: (source) =>
       db.read(() => {
@@ -184,12 +215,15 @@ export function createLedgerReads(db: Connection): Reads {
         db,
         () => selectWork(db, query, judge),
         // Others may have worked on rows since they were selected.
-        (ids) => fetchWork(db, query.source, query.cohort, ids).filter(({ entry }) => isSelected(entry, query, judge)),
+        (ids) => fetchWork(db, query.source, query.cohort, ids, known).filter(({ entry }) => isSelected(entry, query, judge)),
       ),
 
     items: (source, entities) =>
-      db.read(() =>
-        entities.flatMap((ref) => {
+      db.read(() => {
+        const [first] = entities
+        if (first !== undefined && entities.every(({ kind }) => kind === first.kind))
+          return itemsOfKind(db, source, first.kind, entities, known)
+        return entities.flatMap((ref) => {
           const rows = db.tuples<WorkTuple>(
             `SELECT ${WORK_COLUMNS} FROM ledger l ${WORK_JOINS}
              WHERE l.entity_id = (SELECT id FROM entity WHERE kind = ? AND key = ?) AND l.source_id = (SELECT id FROM source WHERE name = ?)`,
@@ -197,9 +231,9 @@ export function createLedgerReads(db: Connection): Reads {
             ref.key,
             source,
           )
-          return rows.map((row) => workItem(db, source, row))
-        }),
-      ),
+          return rows.map((row) => workItem(db, source, row, known))
+        })
+      }),
 
     unresolved: (source, limit) =>
       db.read(() =>
@@ -211,41 +245,40 @@ export function createLedgerReads(db: Connection): Reads {
             source,
             limit,
           )
-          .map((row) => workItem(db, source, row)),
+          .map((row) => workItem(db, source, row, known)),
       ),
 
     entitiesByProviderKey: (source, providerKeys) =>
       db.read(() => {
-        const found = new Map<string, readonly EntityRef[]>()
-        for (const providerKey of new Set(providerKeys)) {
-          const rows = db.tuples<readonly [EntityKind, string]>(
-            `SELECT e.kind, e.key FROM source s JOIN identity i ON i.source_id = s.id JOIN entity e ON e.id = i.entity_id
-             WHERE s.name = ? AND i.provider_key = ? ORDER BY e.kind, e.key`,
-            source,
-            providerKey,
-          )
-          if (rows.length > 0)
-            found.set(
-              providerKey,
-              rows.map(([kind, key]) => ({ kind, key })),
-            )
+        const found = new Map<string, EntityRef[]>()
+        const rows = db.tuples<readonly [providerKey: string, kind: EntityKind, key: string]>(
+          `SELECT j.value, e.kind, e.key FROM source s CROSS JOIN json_each(?) j
+           CROSS JOIN identity i ON i.source_id = s.id AND i.provider_key = j.value CROSS JOIN entity e ON e.id = i.entity_id
+           WHERE s.name = ? ORDER BY e.kind, e.key`,
+          JSON.stringify([...new Set(providerKeys)]),
+          source,
+        )
+        for (const [providerKey, kind, key] of rows) {
+          const refs = found.get(providerKey)
+          if (refs === undefined) found.set(providerKey, [{ kind, key }])
+          else refs.push({ kind, key })
         }
         return found
       }),
 
     records: (source, entities) =>
-      db.read(() =>
-        entities.flatMap((ref) =>
-          db
-            .tuples<RecordTuple>(
-              `SELECT ${RECORD_COLUMNS} FROM entity e JOIN record r ON r.entity_id = e.id AND r.source_id = (SELECT id FROM source WHERE name = ?) WHERE e.kind = ? AND e.key = ?`,
-              source,
-              ref.kind,
-              ref.key,
-            )
-            .map((row) => recordOf(db, source, row)),
-        ),
-      ),
+      db.read(() => {
+        // Unknown entities have no id, and -1 has no record.
+        const ids = entities.map((ref) => known.get(ref) ?? findEntity(db, ref) ?? -1)
+        return db
+          .tuples<RecordTuple>(
+            `SELECT ${RECORD_COLUMNS} FROM source s CROSS JOIN json_each(?) j CROSS JOIN record r ON r.entity_id = j.value AND r.source_id = s.id
+             CROSS JOIN entity e ON e.id = r.entity_id WHERE s.name = ?`,
+            JSON.stringify(ids),
+            source,
+          )
+          .map((row) => recordOf(db, source, row))
+      }),
 
     ledger: (source, cohort) =>
       pages(
@@ -270,6 +303,7 @@ export function createLedgerReads(db: Connection): Reads {
                 )
           return rows.map((row) => ledgerOf(source, row))
         },
+        { settled: true },
       ),
 
     currentRecords: (source, cohort) =>
@@ -285,14 +319,18 @@ export function createLedgerReads(db: Connection): Reads {
               source,
             )
             .map((row) => recordOf(db, source, row)),
+        { settled: true },
       ),
 
-    changeCounters: () =>
-      db.read(() => {
+    changeCounters: async () => {
+      const counters = await db.read(() => {
         const rows = db.all<{ name: string; cohort: string; changes: number }>(
           'SELECT s.name, p.cohort, p.changes FROM partition p JOIN source s ON s.id = p.source_id WHERE p.changes > 0 ORDER BY s.name, p.cohort',
         )
         return new Map(rows.map(({ name, cohort, changes }) => [partitionKey(name, cohort), changes]))
-      }),
+      })
+      await db.settled()
+      return counters
+    },
   }
 }

@@ -3,11 +3,12 @@ import { EngineError } from '../../model/errors.ts'
 import type { Connection } from './connection.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { identities } from './migrations/0002-identities.ts'
+import { eventsByEntity } from './migrations/0003-events-by-entity.ts'
 
 export type Migration = { readonly version: number; readonly name: string; readonly sql: readonly string[] }
 
 /** In order, without gaps. A file older than the first step's predecessor has no upgrade path. */
-export const MIGRATIONS: readonly Migration[] = [initial, identities]
+export const MIGRATIONS: readonly Migration[] = [initial, identities, eventsByEntity]
 
 export function latestVersion(migrations: readonly Migration[]): number {
   return migrations.at(-1)!.version

@@ -14,8 +14,9 @@ import type { Store } from '../store.ts'
 import { Connection, SYNC_WAIT_MS } from './connection.ts'
 import { APPLICATION_ID, createStateFile, ensureDirectory, lookAt, storeMissing } from './file.ts'
 import { refuseNetworkFileSystem } from './file-system.ts'
+import { LogSync, type SyncFile } from './log-sync.ts'
 import { MIGRATIONS, type Migration, migrate, refusal, schemaVersion } from './migrate.ts'
-import { missingPart } from './schema-check.ts'
+import { schemaProblem } from './schema-check.ts'
 import { isBusy, isUnreadable, storeUnreadable, translate } from './sqlite-errors.ts'
 import { createStore } from './store-of.ts'
 
@@ -31,6 +32,8 @@ export type SqliteStoreOptions = {
   /** For tests of upgrades and of the disk check. */
   readonly migrations?: readonly Migration[]
   readonly statType?: (directory: string) => number
+  /** How the log is brought to disk. Replaced by tests alone. */
+  readonly syncFile?: SyncFile
 }
 
 export type SqliteStore = Store & {
@@ -65,7 +68,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   }
   await patiently(base, () => inspect(path, migrations, readOnly))
   const database = await patiently(base, () => connect(path, readOnly))
-  const connection = new Connection(database, base)
+  const connection = new Connection(database, { ...base, log: new LogSync(path, readOnly, options.syncFile) })
   try {
     if (!readOnly) await migrate(connection, migrations)
   } catch (error) {
@@ -138,8 +141,8 @@ function inspect(path: string, migrations: readonly Migration[], readOnly: boole
     const refused = refusal(path, version, migrations, readOnly)
     if (refused !== null) throw refused
     checkStructure(database, path)
-    const missing = missingPart(database, version, migrations)
-    if (missing !== null) throw storeUnreadable(path, `it lacks the ${missing} of its schema ${version}`)
+    const problem = schemaProblem(database, version, migrations)
+    if (problem !== null) throw storeUnreadable(path, `it ${problem}`)
   } finally {
     database.close()
   }
@@ -195,7 +198,8 @@ function connect(path: string, readOnly: boolean): DatabaseSync {
       const { journal_mode: mode } = database.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string }
       if (mode !== 'wal')
         throw storeUnreadable(path, `this disk does not support the write-ahead log (journal mode stays ${mode})`)
-      database.exec('PRAGMA synchronous = FULL')
+      // The log is synced by `LogSync` before a commit is acknowledged, on another thread.
+      database.exec('PRAGMA synchronous = NORMAL')
       // Larger than the default: pages that many commits rewrite are then folded back once. The log file shrinks after.
       database.exec('PRAGMA wal_autocheckpoint = 4000')
       database.exec('PRAGMA journal_size_limit = 67108864')

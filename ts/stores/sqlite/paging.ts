@@ -27,18 +27,22 @@ function pageEnd(ids: string, from: number): number {
 
 /**
  * `select`: the query that names the ids. `fetch`: reads one page of them, given as a JSON array; rows that are gone or no
- * longer wanted are left out.
+ * longer wanted are left out. `settled`: each page is on disk before it is handed out (see `Connection.settled`).
  */
 export async function* pages<Item>(
   db: Connection,
   select: () => IdQuery,
   fetch: (ids: string) => readonly Item[],
+  options: { readonly settled: boolean } = { settled: false },
 ): AsyncGenerator<Item> {
   const ids = await db.read(() => collect(db, select()))
   for (let from = 0; from < ids.length; ) {
     const end = pageEnd(ids, from)
     const page = `[${ids.slice(from, end)}]`
-    yield* await db.read(() => fetch(page))
+    const items = await db.read(() => fetch(page))
+    if (options.settled) await db.settled()
+    // Not `yield*`, which asks an array for each item through two promises more.
+    for (const item of items) yield item
     from = end + 1
   }
 }

@@ -6,6 +6,7 @@ import type { EpochMs } from '../../model/time.ts'
 import { sameJson } from '../json-equal.ts'
 import { SIGHTINGS_KEPT } from '../limits.ts'
 import type { EntityUpsert, PopulationStore, UpsertSummary } from '../store.ts'
+import { compareRefs } from '../text-order.ts'
 import type { Connection } from './connection.ts'
 import { findEntity } from './ids.ts'
 import { pages } from './paging.ts'
@@ -154,7 +155,7 @@ function linkOf(row: LinkRow): EntityLink {
 
 export function createPopulation(
   db: Connection,
-): PopulationStore & { seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string>> } {
+): PopulationStore & { seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string> | null> } {
   return {
     upsertEntities: (batch: readonly EntityUpsert[], ingestId: string | null, _at: EpochMs): Promise<UpsertSummary> =>
       db.write('upsert_entities', () => {
@@ -198,6 +199,25 @@ export function createPopulation(
         return found
       }),
 
+    entityRefsByAlias: (kind, aliases) =>
+      db.read(() => {
+        const wanted = JSON.stringify([...new Set(aliases)])
+        const found = new Map<string, EntityRef[]>()
+        const take = (sql: string): void => {
+          for (const [alias, key] of db.tuples<readonly [alias: string, key: string]>(sql, wanted, kind)) {
+            const refs = found.get(alias)
+            if (refs === undefined) found.set(alias, [{ kind, key }])
+            else if (!refs.some((ref) => ref.key === key)) refs.push({ kind, key })
+          }
+        }
+        take(
+          'SELECT j.value, e.key FROM json_each(?1) j CROSS JOIN alias a ON a.kind = ?2 AND a.alias = j.value CROSS JOIN entity e ON e.id = a.entity_id',
+        )
+        take('SELECT j.value, e.key FROM json_each(?1) j CROSS JOIN entity e ON e.kind = ?2 AND e.key = j.value')
+        for (const refs of found.values()) if (refs.length > 1) refs.sort(compareRefs)
+        return found
+      }),
+
     entities: (kind) =>
       pages(
         db,
@@ -226,9 +246,9 @@ export function createPopulation(
 
     seenBy: (entities, ingestId) =>
       db.read(() => {
-        const seen = new Set<string>()
         const ingest = db.get<{ id: number }>('SELECT id FROM sighting_ingest WHERE ingest_id = ?', ingestId)
-        if (ingest === undefined) return seen
+        if (ingest === undefined) return null
+        const seen = new Set<string>()
         for (const ref of entities) {
           const row = db.get(
             'SELECT 1 FROM entity e JOIN sighting s ON s.ingest = ? AND s.entity_id = e.id WHERE e.kind = ? AND e.key = ?',

@@ -17,8 +17,21 @@ function partsOf(database: DatabaseSync): ReadonlySet<string> {
   return new Set([...objects.map(({ type, name }) => `${type} ${name}`), ...columns.map(({ name }) => `column ${name}`)])
 }
 
-/** What the file lacks of its schema, or null. More than it needs does no harm. */
-export function missingPart(database: DatabaseSync, version: number, migrations: readonly Migration[]): string | null {
+/** Columns that every new row must fill and that nobody else fills: not null, no default. `table.column`. */
+function requiredColumns(database: DatabaseSync): readonly string[] {
+  const rows = database
+    .prepare(
+      "SELECT t.name || '.' || c.name AS name FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite!_%' ESCAPE '!' AND c.\"notnull\" = 1 AND c.dflt_value IS NULL",
+    )
+    .all() as { name: string }[]
+  return rows.map(({ name }) => name)
+}
+
+/**
+ * What keeps the file from being one of its schema, or null: a part that it lacks, or a column of somebody else's without which no row
+ * can be written. What else it has more than it needs does no harm.
+ */
+export function schemaProblem(database: DatabaseSync, version: number, migrations: readonly Migration[]): string | null {
   const whole = new DatabaseSync(':memory:')
   try {
     for (const migration of migrations) {
@@ -26,8 +39,13 @@ export function missingPart(database: DatabaseSync, version: number, migrations:
       for (const sql of migration.sql) whole.exec(sql)
     }
     const found = partsOf(database)
-    for (const part of partsOf(whole)) if (!found.has(part)) return part
-    return null
+    const expected = partsOf(whole)
+    for (const part of expected) if (!found.has(part)) return `lacks the ${part} of its schema ${version}`
+    const isOurs = (name: string): boolean => expected.has(`table ${name.slice(0, name.indexOf('.'))}`)
+    const foreign = requiredColumns(database).find((name) => isOurs(name) && !expected.has(`column ${name}`))
+    return foreign === undefined
+      ? null
+      : `has the column ${foreign}, which its schema ${version} does not know and every row would have to fill`
   } finally {
     whole.close()
   }

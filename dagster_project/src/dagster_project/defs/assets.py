@@ -7,7 +7,7 @@ import dagster as dg
 from dagster_project.defs.checks import coverage_check, coverage_key
 from dagster_project.defs.partitions import enrichment_source_cohort
 from dagster_project.lib.describe import code_references, ledger_schema
-from dagster_project.lib.engine_runner import EngineFailed, EngineRunner
+from dagster_project.lib.engine_runner import Deferred, EngineFailed, EngineRunner
 from dagster_project.lib.node import engine_version
 from dagster_project.lib.partition_sync import (
     PARTITIONS_NAME,
@@ -49,6 +49,8 @@ def refresh_asset(settings: Settings) -> dg.AssetsDefinition:
         owners=_OWNERS,
         kinds={"typescript", "sqlite"},
         code_version=engine_version(settings.engine_dir),
+        # Without one when it is deferred.
+        output_required=False,
         metadata={
             "dagster/column_schema": ledger_schema(),
             **code_references(
@@ -67,18 +69,48 @@ def refresh_asset(settings: Settings) -> dg.AssetsDefinition:
     def enrichment_refresh(
         context: dg.AssetExecutionContext, config: RefreshConfig, engine_runner: dg.ResourceParam[EngineRunner]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        asked = {name: value for name, value in config.model_dump().items() if value not in (None, False)}
-        with retried(context, delay_s=settings.retry_delay_s):
-            run = engine_runner.run(context, {"mode": "refresh", "partition": context.partition_key, **asked})
+        partition = _one_partition(context)
+        # Not `0 in (None, False)`: a limit of 0 is the engine's to refuse, not one that was left out.
+        asked = {name: value for name, value in config.model_dump().items() if value is not None and value is not False}
+        try:
+            with retried(context, delay_s=settings.retry_delay_s):
+                run = engine_runner.run(context, {"mode": "refresh", "partition": partition, **asked})
+        except Deferred as deferred:
+            # No run fails for waiting; and none that only waited has materialized anything.
+            context.log.warning(deferred.description or "deferred")
+            context.log_event(_observed_deferral(partition, deferred))
+            return
+        if not run.results:
+            raise dg.Failure("the engine ended well and reported no materialization", allow_retries=False)
         closed = run.message("result").get("sla_gaps_closed", 0)
         context.instance.add_run_tags(context.run_id, {SLA_GAPS_TAG: str(closed)})
-        if context.partition_key.endswith(":bulk_file"):
+        source, _, cohort = partition.partition(":")
+        # Both make partitions: a file brings new entities, a found identity something that can be asked about.
+        if cohort == "bulk_file" or source.endswith("_identity"):
             _sync_partitions(context, engine_runner)
         for result in run.results:
             assert isinstance(result, dg.MaterializeResult)
             yield result
 
     return enrichment_refresh
+
+
+def _observed_deferral(partition: str, deferred: Deferred) -> dg.AssetObservation:
+    metadata: dict[str, Any] = {"deferred": deferred.description or "", **deferred.metadata}
+    return dg.AssetObservation(REFRESH_KEY, partition=partition, metadata=metadata)
+
+
+def _one_partition(context: dg.AssetExecutionContext) -> str:
+    if context.has_partition_key:
+        key: str = context.partition_key
+        return key
+    what = "over a range of partitions" if context.has_partition_key_range else "without a partition"
+    raise dg.Failure(
+        f"enrichment_refresh cannot run {what}: each run refreshes one, so that it can fail, be retried and be canceled alone. "
+        "Launch it as a backfill (Materialize, pick partitions, do not choose a single run), or by: "
+        "dagster job backfill -j iterative_enrichment_refresh_job --partitions sam_gov:uei_batch_0001 --noprompt",
+        allow_retries=False,
+    )
 
 
 def coverage_assets(settings: Settings, sources: Sequence[str]) -> dg.AssetsDefinition:
@@ -96,7 +128,7 @@ def coverage_assets(settings: Settings, sources: Sequence[str]) -> dg.AssetsDefi
                 warn_window=timedelta(seconds=settings.coverage_fail_after_s * 7 // 13),
             ),
             metadata=code_references(settings.engine_dir, ("ts/pipes/coverage-metadata.ts", "what is measured")),
-            description=f"How much of {source} is fresh, cohort by cohort; plotted over time. Makes no call to the provider.",
+            description=_coverage_description(source, sources),
         )
         for source in sources
     ]
@@ -113,7 +145,8 @@ def coverage_assets(settings: Settings, sources: Sequence[str]) -> dg.AssetsDefi
         wanted = [key.path[-1] for key in context.selected_asset_keys]
         checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         names = sorted({name for _, name in checks})
-        run = engine_runner.run(context, {"mode": "coverage", "sources": sorted(wanted), "checks": names})
+        with retried(context, delay_s=settings.retry_delay_s):
+            run = engine_runner.run(context, {"mode": "coverage", "sources": sorted(wanted), "checks": names})
         for result in run.results:
             if isinstance(result, dg.MaterializeResult) or (result.asset_key, result.check_name) in checks:
                 yield result
@@ -122,6 +155,15 @@ def coverage_assets(settings: Settings, sources: Sequence[str]) -> dg.AssetsDefi
             raise dg.Failure(_below_text(below), metadata={"below_threshold": len(below)}, allow_retries=False)
 
     return enrichment_coverage
+
+
+def _coverage_description(source: str, sources: Sequence[str]) -> str:
+    if (main := source.removesuffix("_identity")) != source and main in sources:
+        return (
+            f"For how many entities it was looked for in time which key of {main} is theirs, found or not; cohort by cohort, "
+            f"plotted over time. How many have one: `unresolved` of enrichment_coverage/{main}."
+        )
+    return f"How much of {source} is fresh, cohort by cohort; plotted over time. Makes no call to the provider."
 
 
 def _below_text(below: Sequence[Any]) -> str:
@@ -147,7 +189,7 @@ def bulk_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def sbir_companies(
         context: dg.AssetExecutionContext, engine_runner: dg.ResourceParam[EngineRunner]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        yield from _ingest(context, engine_runner, {"companies": str(settings.companies_file)})
+        yield from _ingest(context, settings, engine_runner, {"companies": str(settings.companies_file)})
 
     @dg.asset(
         name=awards,
@@ -161,15 +203,16 @@ def bulk_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def enriched_sbir_awards(
         context: dg.AssetExecutionContext, engine_runner: dg.ResourceParam[EngineRunner]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        yield from _ingest(context, engine_runner, {"awards": str(settings.awards_file)})
+        yield from _ingest(context, settings, engine_runner, {"awards": str(settings.awards_file)})
 
     return [sbir_companies, enriched_sbir_awards]
 
 
 def _ingest(
-    context: dg.AssetExecutionContext, engine_runner: EngineRunner, files: dict[str, str]
+    context: dg.AssetExecutionContext, settings: Settings, engine_runner: EngineRunner, files: dict[str, str]
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    run = engine_runner.run(context, {"mode": "ingest", **files})
+    with retried(context, delay_s=settings.retry_delay_s):
+        run = engine_runner.run(context, {"mode": "ingest", **files})
     _sync_partitions(context, engine_runner)
     for result in run.results:
         assert isinstance(result, dg.MaterializeResult)

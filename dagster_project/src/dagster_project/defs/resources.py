@@ -1,6 +1,6 @@
 from typing import Any
 
-from dagster_project.lib.engine_runner import make_engine_runner
+from dagster_project.lib.make_engine_runner import make_engine_runner
 from dagster_project.lib.settings import Settings
 
 

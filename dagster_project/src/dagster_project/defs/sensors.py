@@ -1,15 +1,18 @@
+import json
 import os
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
 from dagster_project.defs.assets import REFRESH_KEY
 from dagster_project.defs.jobs import REFRESH_JOB, iterative_enrichment_refresh_job
-from dagster_project.lib.alerts import AlertTargets, alert_of, post_alert
+from dagster_project.defs.schedules import repository_of
+from dagster_project.lib.alerts import AlertNotDelivered, AlertTargets, alert_of, alert_of_outage, post_alert
 from dagster_project.lib.engine_runner import DEFERRED_TAG, EngineRunner
 from dagster_project.lib.gate import Open, describe
-from dagster_project.lib.in_flight import partitions_in_flight, partitions_of_runs
+from dagster_project.lib.in_flight import partitions_of_runs
+from dagster_project.lib.outages import outages, read_told, to_alert
 from dagster_project.lib.partition_sync import (
     PARTITIONS_NAME,
     PartitionChanges,
@@ -17,9 +20,10 @@ from dagster_project.lib.partition_sync import (
     list_partitions,
     partition_changes,
 )
-from dagster_project.lib.requests import OCCASION_TAG, TOKEN_TAG, TRIGGER_TAG, Known, Limits, nothing_to_do, what_waits
+from dagster_project.lib.requests import OCCASION_TAG, TOKEN_TAG, TRIGGER_TAG, Known, nothing_to_do, what_waits
+from dagster_project.lib.reservations import deciding, reserve
 from dagster_project.lib.run_history import REST_LOOKS, calls_requested, past_runs, resting
-from dagster_project.lib.scheduling import Trigger, gate_of, run_requests
+from dagster_project.lib.scheduling import Trigger, busy_partitions, closed_text, gate_of, no_room, room_for, run_requests
 from dagster_project.lib.sensor_cursor import DueCursor, GateCursor, read_cursor, read_due_cursor
 from dagster_project.lib.settings import Settings
 
@@ -46,31 +50,42 @@ def post_bulk_sensor(settings: Settings) -> dg.SensorDefinition:
         instance = context.instance
         cursor = read_cursor(context.cursor)
         now = datetime.now(timezone.utc).timestamp()
-        gate = gate_of(instance, settings.bulk_keys)
+        gate = gate_of(instance, settings.bulk_keys, repository_of(context))
         is_open = isinstance(gate, Open)
         if isinstance(gate, Open):
             cursor = cursor.for_token(gate.token)
         has_work = is_open and not cursor.is_done
-        if not has_work and now - cursor.synced_at < SYNC_EVERY_S:
-            return _skip(_idle_text(describe(gate), is_open=is_open), cursor)
+        is_due_for_sync = now - cursor.synced_at >= SYNC_EVERY_S
+        closed = "" if is_open else closed_text(instance, gate, job_name=REFRESH_JOB)
+        if not has_work and not is_due_for_sync:
+            return _skip(closed or _followed_up(describe(gate)), cursor)
+        before = busy_partitions(instance, asset_key=REFRESH_KEY, job_name=REFRESH_JOB, now=now)
+        room = room_for(settings, before.partitions, most=settings.requests_per_tick)
+        if has_work and room is None and not is_due_for_sync:
+            return _skip(f"{describe(gate)}: {no_room(settings, before.partitions)}", cursor)
 
         listed = list_partitions(engine_runner)
-        in_flight = partitions_in_flight(instance, asset_key=REFRESH_KEY, job_name=REFRESH_JOB)
-        changes = partition_changes(instance.get_dynamic_partitions(PARTITIONS_NAME), listed, in_flight)
+        changes = partition_changes(instance.get_dynamic_partitions(PARTITIONS_NAME), listed, before.partitions)
         cursor = replace(cursor, synced_at=now)
         if not has_work:
-            return _skip(_idle_text(describe(gate), is_open=is_open), cursor, changes)
+            return _skip(closed or _followed_up(describe(gate)), cursor, changes)
 
         assert isinstance(gate, Open)
-        requests, choice = run_requests(
-            listed,
-            trigger=Trigger(TRIGGER, gate.token, gate.token),
-            limits=Limits(calls=settings.call_budget - cursor.calls, partitions=settings.requests_per_tick),
-            known=Known(
-                in_flight=in_flight,
-                already=partitions_of_runs(instance, tags={TOKEN_TAG: gate.token, TRIGGER_TAG: TRIGGER}),
-            ),
-        )
+        with deciding():
+            busy = busy_partitions(instance, asset_key=REFRESH_KEY, job_name=REFRESH_JOB, now=now).or_before(before)
+            room = room_for(settings, busy.partitions, most=settings.requests_per_tick)
+            if room is None:
+                return _skip(f"{describe(gate)}: {no_room(settings, busy.partitions)}", cursor, changes)
+            requests, choice = run_requests(
+                listed,
+                trigger=Trigger(TRIGGER, gate.token, gate.token),
+                limits=replace(room, calls=settings.call_budget - cursor.calls),
+                known=Known(
+                    in_flight=busy.partitions,
+                    already=partitions_of_runs(instance, tags={TOKEN_TAG: gate.token, TRIGGER_TAG: TRIGGER}),
+                ),
+            )
+            reserve(instance, TRIGGER, requests, now)
         cursor = replace(
             cursor,
             calls=cursor.calls + sum(row.calls for row in choice.rows),
@@ -105,9 +120,10 @@ def due_sensor(settings: Settings) -> dg.SensorDefinition:
         instance = context.instance
         cursor = read_due_cursor(context.cursor)
         now = datetime.now(timezone.utc)
-        gate = gate_of(instance, settings.bulk_keys)
+        gate = gate_of(instance, settings.bulk_keys, repository_of(context))
         if not isinstance(gate, Open):
-            return _skip(describe(gate), cursor)
+            # What it had begun is withdrawn or over when the gate opens again; then it looks anew.
+            return _skip(closed_text(instance, gate, job_name=REFRESH_JOB), DueCursor())
         if gate.token != cursor.token:
             # The gate sensor follows these loads up just now.
             cursor = DueCursor(token=gate.token, looked_at=now.timestamp())
@@ -115,26 +131,34 @@ def due_sensor(settings: Settings) -> dg.SensorDefinition:
         if cursor.is_done and now.timestamp() < next_look:
             at = datetime.fromtimestamp(next_look, timezone.utc)
             return _skip(f"{describe(gate)}: looks again at {at:%Y-%m-%dT%H:%M:%SZ}", cursor)
-        in_flight = partitions_in_flight(instance, asset_key=REFRESH_KEY, job_name=REFRESH_JOB)
-        if not cursor.is_done and (awaited := sorted(set(cursor.awaited) & set(in_flight))):
+        before = busy_partitions(instance, asset_key=REFRESH_KEY, job_name=REFRESH_JOB, now=now.timestamp())
+        if not cursor.is_done and (awaited := sorted(set(cursor.awaited) & before.partitions)):
             return _skip(f"{describe(gate)}: {', '.join(awaited)} is queued or running, its cohorts come after it", cursor)
+        if room_for(settings, before.partitions, most=settings.requests_per_tick) is None:
+            return _skip(f"{describe(gate)}: {no_room(settings, before.partitions)}", cursor)
         if cursor.is_done or now.timestamp() >= next_look:
             cursor = replace(cursor, looked_at=now.timestamp())
 
         listed = list_partitions(engine_runner)
-        changes = partition_changes(instance.get_dynamic_partitions(PARTITIONS_NAME), listed, in_flight)
+        changes = partition_changes(instance.get_dynamic_partitions(PARTITIONS_NAME), listed, before.partitions)
         occasion = f"{gate.token}:due:{cursor.looked_at * 1000:.0f}"
-        runs = past_runs(instance, job_name=REFRESH_JOB, now=now)
-        requests, choice = run_requests(
-            listed,
-            trigger=Trigger("due", occasion, gate.token),
-            limits=Limits(calls=settings.call_budget - calls_requested(runs), partitions=settings.requests_per_tick),
-            known=Known(
-                in_flight=in_flight,
-                already=partitions_of_runs(instance, tags={OCCASION_TAG: occasion}),
-                resting=resting(runs, now, rest_s=REST_LOOKS * settings.due_every_s),
-            ),
-        )
+        with deciding():
+            busy = busy_partitions(instance, asset_key=REFRESH_KEY, job_name=REFRESH_JOB, now=now.timestamp()).or_before(before)
+            room = room_for(settings, busy.partitions, most=settings.requests_per_tick)
+            if room is None:
+                return _skip(f"{describe(gate)}: {no_room(settings, busy.partitions)}", cursor, changes)
+            runs = past_runs(instance, job_name=REFRESH_JOB, now=now)
+            requests, choice = run_requests(
+                listed,
+                trigger=Trigger("due", occasion, gate.token),
+                limits=replace(room, calls=settings.call_budget - calls_requested(runs, busy.reserved)),
+                known=Known(
+                    in_flight=busy.partitions,
+                    already=partitions_of_runs(instance, tags={OCCASION_TAG: occasion}),
+                    resting=resting(runs, now, rest_s=REST_LOOKS * settings.due_every_s, engine_now=listed.at),
+                ),
+            )
+            reserve(instance, "due", requests, now.timestamp())
         cursor = replace(cursor, is_done=choice.is_complete, awaited=choice.awaited)
         if not requests:
             return _skip(f"{describe(gate)}: {nothing_to_do(choice, listed.sources)}", cursor, changes)
@@ -146,8 +170,8 @@ def due_sensor(settings: Settings) -> dg.SensorDefinition:
     return due_enrichment_sensor
 
 
-def _idle_text(gate: str, *, is_open: bool) -> str:
-    return f"{gate}: these loads have been followed up; sensor due_enrichment_sensor and the nights go on" if is_open else gate
+def _followed_up(gate: str) -> str:
+    return f"{gate}: these loads have been followed up; sensor due_enrichment_sensor and the nights go on"
 
 
 def _partition_requests(
@@ -170,23 +194,69 @@ def _skip(reason: str, cursor: GateCursor | DueCursor, changes: PartitionChanges
     )
 
 
-@dg.run_failure_sensor(
-    name="enrichment_failure_alert_sensor",
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Posts failed runs to ENRICHMENT_ALERT_WEBHOOK_URL and ENRICHMENT_ALERT_SLACK_URL, when they are set.",
-)
-def enrichment_failure_alert_sensor(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-    targets = AlertTargets.from_env(os.environ)
-    if not targets:
-        return dg.SkipReason("neither ENRICHMENT_ALERT_WEBHOOK_URL nor ENRICHMENT_ALERT_SLACK_URL is set")
-    run = context.dagster_run
-    if DEFERRED_TAG in run.tags:
-        return dg.SkipReason(f"run {run.run_id} was deferred until {run.tags[DEFERRED_TAG]}, which is no failure to act on")
-    steps = [_step_text(event) for event in context.get_step_failure_events()]
-    alert = alert_of(run, "\n".join(text for text in steps if text) or context.failure_event.message or "", targets)
-    post_alert(alert, targets)
-    context.log.info(f"run {run.run_id}: alert posted to {targets.count} target(s)")
-    return None
+def failure_alert_sensor(settings: Settings) -> dg.SensorDefinition:
+    @dg.run_failure_sensor(
+        name="enrichment_failure_alert_sensor",
+        # Without this: all runs of this code location, backfills from the asset page included, and no other's.
+        monitor_all_code_locations=settings.alerts_on_all_locations,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Posts failed runs of "
+            + ("all code locations" if settings.alerts_on_all_locations else "this code location")
+            + " to ENRICHMENT_ALERT_WEBHOOK_URL and ENRICHMENT_ALERT_SLACK_URL, when they are set."
+        ),
+    )
+    def enrichment_failure_alert_sensor(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+        targets = AlertTargets.from_env(os.environ)
+        if not targets:
+            return dg.SkipReason("neither ENRICHMENT_ALERT_WEBHOOK_URL nor ENRICHMENT_ALERT_SLACK_URL is set")
+        run = context.dagster_run
+        if DEFERRED_TAG in run.tags:
+            return dg.SkipReason(f"run {run.run_id} was deferred until {run.tags[DEFERRED_TAG]}, which is no failure to act on")
+        steps = [_step_text(event) for event in context.get_step_failure_events()]
+        alert = alert_of(run, "\n".join(text for text in steps if text) or context.failure_event.message or "", targets)
+        post_alert(alert, targets)
+        context.log.info(f"run {run.run_id}: alert posted to {targets.count} target(s)")
+        return None
+
+    return enrichment_failure_alert_sensor
+
+
+def deferral_alert_sensor(settings: Settings) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="enrichment_deferral_alert_sensor",
+        minimum_interval_seconds=300,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "A run that is deferred is no failure. When a source has had no other for ENRICHMENT_ALERT_DEFERRED_AFTER_S "
+            "seconds, it is posted where failed runs are: once, and again only after a run of it has got through."
+        ),
+    )
+    def enrichment_deferral_alert_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        targets = AlertTargets.from_env(os.environ)
+        if not targets:
+            return dg.SkipReason("neither ENRICHMENT_ALERT_WEBHOOK_URL nor ENRICHMENT_ALERT_SLACK_URL is set")
+        now = datetime.now(timezone.utc)
+        after_s = settings.alert_deferred_after_s
+        within = timedelta(seconds=after_s) + timedelta(days=1)
+        found = outages(past_runs(context.instance, job_name=REFRESH_JOB, now=now, within=within))
+        told = [source for source in read_told(context.cursor) if source in found]
+        problems = []
+        for outage in to_alert(found, told, now, after_s):
+            try:
+                post_alert(alert_of_outage(outage, REFRESH_JOB, targets), targets)
+            except AlertNotDelivered as error:
+                problems.append(str(error))
+            else:
+                told.append(outage.source)
+        context.update_cursor(json.dumps(sorted(told)))
+        if problems:
+            # Not raised: Dagster drops the cursor of a tick that fails.
+            context.log.error("; ".join(problems))
+            return dg.SkipReason("; ".join(["not delivered, it is tried again", *problems]))
+        return dg.SkipReason(f"alerted of: {', '.join(sorted(told))}" if told else "no source is deferred for so long")
+
+    return enrichment_deferral_alert_sensor
 
 
 def _step_text(event: dg.DagsterEvent) -> str:

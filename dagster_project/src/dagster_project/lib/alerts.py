@@ -10,6 +10,12 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_project.lib.in_flight import PARTITION_TAG
+from dagster_project.lib.outages import Outage
+from dagster_project.lib.partition_list import is_partition_key, split_key
+from dagster_project.lib.requests import SOURCE_TAG
+
+_REFRESH = dg.AssetKey("enrichment_refresh")
 _TIMEOUT_S = 10
 _TRIES = 3
 _LONGEST_TEXT = 2_000
@@ -48,21 +54,44 @@ class AlertTargets:
 def alert_of(run: dg.DagsterRun, why: str, targets: AlertTargets) -> dict[str, Any]:
     """One JSON object; keys with nothing to say are null."""
     base = None if targets.dagster_url is None else targets.dagster_url.rstrip("/")
+    partition = run.tags.get(PARTITION_TAG)
+    source = run.tags.get(SOURCE_TAG)
+    if source is None and partition is not None and _REFRESH in (run.asset_selection or ()) and is_partition_key(partition):
+        # A run from the asset page bears no tags of its source.
+        source = split_key(partition)[0]
     return {
         "kind": "dagster_run_failed",
         "job": run.job_name,
         "run_id": run.run_id,
-        "partition": run.tags.get("dagster/partition"),
-        "source": run.tags.get("enrichment/source"),
+        "partition": partition,
+        "source": source,
         "trigger": run.tags.get("enrichment/trigger"),
         "why": why[:_LONGEST_TEXT],
         "url": None if base is None else f"{base}/runs/{run.run_id}",
     }
 
 
+def alert_of_outage(outage: Outage, job: str, targets: AlertTargets) -> dict[str, Any]:
+    """As `alert_of`; about the latest of its runs."""
+    base = None if targets.dagster_url is None else targets.dagster_url.rstrip("/")
+    return {
+        "kind": "source_deferred",
+        "job": job,
+        "run_id": outage.last_run_id,
+        "partition": outage.last_partition,
+        "source": outage.source,
+        "trigger": None,
+        "why": f"no run of {outage.source} has got through since {outage.since:%Y-%m-%dT%H:%M:%SZ}: {outage.runs} were deferred "
+        "(its quota is spent, it is down, or it refuses us); the latest says why",
+        "url": None if base is None else f"{base}/runs/{outage.last_run_id}",
+    }
+
+
 def slack_text(alert: Mapping[str, Any]) -> str:
     about = alert["partition"] or alert["job"]
     link = f"\n{alert['url']}" if alert["url"] else f"\nrun {alert['run_id']}"
+    if alert.get("kind") == "source_deferred":
+        return f":hourglass: *{alert['source']}* does not get through ({alert['job']})\n{alert['why']}{link}"
     return f":rotating_light: *{about}* failed ({alert['job']})\n{alert['why']}{link}"
 
 

@@ -3,63 +3,80 @@
 Dagster's open-source storage keeps no event for a materialization that failed. What it keeps is that one was *planned* by a
 run: a plan without a materialization behind it is an attempt, and the run's status says how that went. It works for assets of
 any code location of the same instance.
+
+What decides is what was known last. A load counts as succeeded from its materialization on, as failed or canceled from the end
+of its run on, whenever it began; until then it is being made. So of two loads at once the one that ends last decides, and a
+failure is answered by a success that came after it. Of a partitioned asset this holds per partition, for the latest load of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
 from dagster_project.lib.gate import Attempt, BulkOutcome
 
-_ENDED_BADLY = {dg.DagsterRunStatus.FAILURE: "failed", dg.DagsterRunStatus.CANCELED: "canceled"}
-_RUNNING = frozenset(
-    {
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.MANAGED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-        dg.DagsterRunStatus.CANCELING,
-    }
+_ENDED_BADLY = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_RUNNING = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.MANAGED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
 )
+#: Loads of an asset that are looked at, newest first. One that was planned so many loads ago and still runs is none.
+_MOST_LOADS = 200
+
+StillThere = Callable[[dg.AssetKey, str], bool]
 
 
-def bulk_outcomes(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey]) -> list[BulkOutcome]:
-    return [_outcome_of(instance, key) for key in keys]
+def bulk_outcomes(
+    instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], *, still_there: StillThere = lambda _key, _partition: True
+) -> list[BulkOutcome]:
+    """`still_there` says whether an asset has a partition; what is held against one that was deleted holds up nothing."""
+    return [_outcome_of(instance, key, still_there) for key in keys]
 
 
-def _outcome_of(instance: dg.DagsterInstance, key: dg.AssetKey) -> BulkOutcome:
+def _outcome_of(instance: dg.DagsterInstance, key: dg.AssetKey, still_there: StillThere) -> BulkOutcome:
     latest = instance.get_latest_materialization_event(key)
-    record = next(iter(instance.fetch_materializations(key, limit=1).records), None)
-    attempts = [
-        attempt
-        for partition, run_id in _unanswered_plans(instance, key)
-        if (attempt := _judge(instance, key, partition, run_id)) is not None
-    ]
+    loads = instance.fetch_materializations(key, limit=_MOST_LOADS).records
+    attempts = [*_unanswered(instance, key), *_unsound(instance, key, loads)]
     return BulkOutcome(
         asset=key.to_user_string(),
-        materialized=None if record is None or latest is None else record.storage_id,
-        open_attempts=tuple(attempts),
+        materialized=loads[0].storage_id if loads and latest is not None else None,
+        open_attempts=tuple(one for one in attempts if one.partition is None or still_there(key, one.partition)),
     )
 
 
-def _unanswered_plans(instance: dg.DagsterInstance, key: dg.AssetKey) -> list[tuple[str | None, str]]:
-    """(partition, run id) of the latest plans that no materialization of the same run answers."""
-    storage = instance.event_log_storage
-    by_partition = storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
+def _unanswered(instance: dg.DagsterInstance, key: dg.AssetKey) -> Iterator[Attempt]:
+    """Loads that are being made, and those that ended badly and were not followed by a success."""
+    by_partition = instance.event_log_storage.get_latest_asset_partition_materialization_attempts_without_materializations(key)
     plans: list[tuple[str | None, str]] = [(partition, run_id) for partition, (run_id, _) in by_partition.items()]
-    planned = storage.get_latest_planned_materialization_info(key)
-    if planned is not None and not any(run_id == planned.run_id for _, run_id in plans):
-        partitions = _planned_partitions(instance, key, planned.run_id)
-        if partitions == {None} and not _materialized_in(instance, key, planned.run_id):
-            plans.append((None, planned.run_id))
-    return plans
+    planned = instance.fetch_planned_materializations(key, limit=_MOST_LOADS).records
+    whole = dict.fromkeys(one.run_id for one in planned if _is_of_whole_asset(one))
+    plans += [(None, run_id) for run_id in whole]
+    records = _run_records(instance, {run_id for _, run_id in plans}, (*_RUNNING, *_ENDED_BADLY))
+    for partition, run_id in plans:
+        record = records.get(run_id)
+        if record is None or (partition is None and _materialized_in(instance, key, run_id)):
+            continue
+        attempt = _judge(instance, key, partition, record)
+        if attempt is not None:
+            yield attempt
 
 
-def _planned_partitions(instance: dg.DagsterInstance, key: dg.AssetKey, run_id: str) -> set[str | None]:
-    planned = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED).records
-    events = (record.event_log_entry.dagster_event for record in planned)
-    return {event.partition for event in events if event is not None and event.asset_key == key}
+def _is_of_whole_asset(record: dg.EventLogRecord) -> bool:
+    event = record.event_log_entry.dagster_event
+    return event is not None and event.partition is None and event.partitions_subset is None
+
+
+def _run_records(
+    instance: dg.DagsterInstance, run_ids: set[str], statuses: Sequence[dg.DagsterRunStatus]
+) -> dict[str, dg.RunRecord]:
+    if not run_ids:
+        return {}
+    found = instance.get_run_records(dg.RunsFilter(run_ids=sorted(run_ids), statuses=list(statuses)))
+    return {record.dagster_run.run_id: record for record in found}
 
 
 def _materialized_in(instance: dg.DagsterInstance, key: dg.AssetKey, run_id: str) -> bool:
@@ -68,22 +85,54 @@ def _materialized_in(instance: dg.DagsterInstance, key: dg.AssetKey, run_id: str
     return any(event is not None and event.asset_key == key for event in events)
 
 
-def _judge(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None, run_id: str) -> Attempt | None:
-    """None when there is nothing to hold against the asset: the run left it out, or is not known any more, or a later
-    success (of another run, or reported from outside) has answered it."""
-    record = next(iter(instance.get_run_records(dg.RunsFilter(run_ids=[run_id]), limit=1)), None)
-    if record is None:
-        return None
-    status = record.dagster_run.status
+def _judge(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None, record: dg.RunRecord) -> Attempt | None:
+    """None when a later success (of another run, or reported from outside) has answered it."""
+    run_id, status = record.dagster_run.run_id, record.dagster_run.status
     if status in _RUNNING:
         return Attempt(run_id=run_id, state="running", partition=partition)
-    if status not in _ENDED_BADLY:
-        return None
     ended_at = record.end_time if record.end_time is not None else record.update_timestamp.timestamp()
     latest = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=None if partition is None else [partition]), limit=1
     ).records
     if latest and latest[0].timestamp > ended_at:
         return None
-    state = _ENDED_BADLY[status]
-    return Attempt(run_id=run_id, state="canceled" if state == "canceled" else "failed", partition=partition)
+    is_canceled = status == dg.DagsterRunStatus.CANCELED
+    return Attempt(run_id=run_id, state="canceled" if is_canceled else "failed", partition=partition)
+
+
+def _unsound(instance: dg.DagsterInstance, key: dg.AssetKey, loads: Sequence[dg.EventLogRecord]) -> Iterator[Attempt]:
+    """Loads that were written and then did not pass a blocking check of their own run, nor of one after it."""
+    newest: dict[str | None, str] = {}
+    for load in loads:
+        newest.setdefault(load.partition_key, load.run_id)
+    failed = _run_records(instance, set(newest.values()), [dg.DagsterRunStatus.FAILURE])
+    for partition, run_id in newest.items():
+        if run_id in failed:
+            for check in _blocking_failures(instance, key, partition, run_id):
+                yield Attempt(run_id=run_id, state="failed", partition=partition, check=check)
+
+
+def _blocking_failures(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None, run_id: str) -> Iterator[str]:
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        if event is None:
+            continue
+        found = event.asset_check_evaluation_data
+        is_about = found.asset_key == key and found.partition in (None, partition)
+        if not is_about or found.passed or not found.blocking or found.severity != dg.AssetCheckSeverity.ERROR:
+            continue
+        if not _passes_now(instance, found.asset_check_key, partition):
+            yield found.check_name
+
+
+def _passes_now(instance: dg.DagsterInstance, key: dg.AssetCheckKey, partition: str | None) -> bool:
+    """It was run again, by itself, and passed; for the partition, if there is one."""
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).get(key)
+    if latest is None or latest.event is None or latest.event.dagster_event is None:
+        return False
+    event = latest.event.dagster_event
+    if event.event_type != dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return False
+    found = event.asset_check_evaluation_data
+    return found.passed and found.partition == partition

@@ -9,6 +9,10 @@ from typing import Any
 import yaml
 
 _SOURCE_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
+#: Adapters that find out which of a provider's keys is ours. The engine adds a source `<source>_identity` for each source with
+#: one of them; a test holds this against the engine.
+IDENTITY_ADAPTERS = frozenset({"dla_cage", "edgar", "openalex", "opencorporates", "orcid", "uspto_odp"})
+_IDENTITY = "_identity"
 _ENV_OVERRIDE = re.compile(r"ENRICHMENT__ENRICHMENT__.+__CREDENTIALS__.+__ENV")
 
 
@@ -44,17 +48,44 @@ def source_ids(config_dir: Path, environment: str) -> tuple[str, ...]:
     return found
 
 
-def enabled_source_ids(config_dir: Path, environment: str, variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Of the registered sources those that are refreshed by themselves."""
+def _flag(blocks: list[Mapping[str, Any]], override: str, *, default: bool) -> bool:
+    """`enabled` as the last layer that says it."""
+    if override.strip():
+        return override.strip().lower() == "true"
+    told = [block["enabled"] for block in blocks if "enabled" in block]
+    return told[-1] is True if told else default
+
+
+def all_source_ids(config_dir: Path, environment: str, variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Registered sources, each followed by the one that finds its identities if there is one. Raises as `source_ids`."""
+    registered = _registered(config_dir, environment)
     policies = _blocks(config_dir, environment, "enrichment_refresh")
 
-    def is_enabled(source: str) -> bool:
-        if override := variables.get(f"ENRICHMENT__ENRICHMENT_REFRESH__{source.upper()}__ENABLED", "").strip():
-            return override.lower() == "true"
-        told = [block["enabled"] for block in policies.get(source, []) if "enabled" in block]
-        return bool(told) and told[-1] is True
+    def finds_identities(source: str) -> bool:
+        adapters = [block["adapter"] for block in registered[source] if "adapter" in block]
+        blocks = [block["identity"] for block in policies.get(source, []) if isinstance(block.get("identity"), dict)]
+        override = variables.get(f"ENRICHMENT__ENRICHMENT_REFRESH__{source.upper()}__IDENTITY__ENABLED", "")
+        return bool(adapters) and adapters[-1] in IDENTITY_ADAPTERS and _flag(blocks, override, default=True)
 
-    return tuple(source for source in source_ids(config_dir, environment) if is_enabled(source))
+    found: list[str] = []
+    for source in source_ids(config_dir, environment):
+        found.append(source)
+        if finds_identities(source):
+            found.append(f"{source}{_IDENTITY}")
+    return tuple(found)
+
+
+def enabled_source_ids(config_dir: Path, environment: str, variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Of all sources those that are refreshed by themselves; identities are found for a source that is."""
+    policies = _blocks(config_dir, environment, "enrichment_refresh")
+    registered = source_ids(config_dir, environment)
+
+    def is_enabled(name: str) -> bool:
+        source = name if name in registered else name.removesuffix(_IDENTITY)
+        override = variables.get(f"ENRICHMENT__ENRICHMENT_REFRESH__{source.upper()}__ENABLED", "")
+        return _flag(policies.get(source, []), override, default=False)
+
+    return tuple(name for name in all_source_ids(config_dir, environment, variables) if is_enabled(name))
 
 
 def credential_variables(config_dir: Path, environment: str, variables: Mapping[str, str]) -> frozenset[str]:

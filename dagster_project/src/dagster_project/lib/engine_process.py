@@ -39,6 +39,11 @@ class EngineProcess:
         )
 
     @property
+    def stdout(self) -> IO[bytes] | None:
+        """When it was asked for as a pipe."""
+        return self._process.stdout
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 

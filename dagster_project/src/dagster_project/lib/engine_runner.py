@@ -1,15 +1,15 @@
 """How the engine is run for Dagster. Assets and sensors know `EngineRunner`; which implementation it is, is configuration."""
 
-import importlib
 import json
 import os
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Protocol, runtime_checkable
+from typing import IO, Any, Protocol, runtime_checkable
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -17,10 +17,11 @@ from pydantic import PrivateAttr
 from dagster_project.lib.config_files import credential_variables
 from dagster_project.lib.engine_process import DEFAULT_ESCALATION, EngineProcess, Escalation
 from dagster_project.lib.environment import engine_environment
-from dagster_project.lib.line_reader import LineReader
+from dagster_project.lib.line_reader import LineReader, MessageReader
 from dagster_project.lib.node import NodeNotFound, worker_argv
-from dagster_project.lib.settings import Settings, SettingsError
-from dagster_project.lib.verdict import EXIT_CONFIGURATION, End, Verdict, judge
+from dagster_project.lib.retries import Waits, earlier_tries
+from dagster_project.lib.step_files import OwnFileContextInjector
+from dagster_project.lib.verdict import EXIT_CONFIGURATION, End, Patience, Verdict, judge, resumes_at
 
 DEFERRED_TAG = "enrichment/deferred_until"
 _QUIET_S = 120
@@ -28,6 +29,10 @@ _QUIET_S = 120
 
 class EngineFailed(RuntimeError):
     """A question outside a step was not answered. The message is the engine's, with what to do next."""
+
+
+class Deferred(dg.Failure):
+    """Nothing failed: what the step waits for is too far away, and a later run is to go on. Its run bears `DEFERRED_TAG`."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class SubprocessEngineRunner(dg.ConfigurableResource):  # type: ignore[type-arg]
     config_dir: str
     environment: str
     max_wait_s: int = 900
+    max_total_wait_s: int = 1_800
     silence_limit_s: int = 900
     forwarded_variables: list[str]
 
@@ -70,28 +76,28 @@ class SubprocessEngineRunner(dg.ConfigurableResource):  # type: ignore[type-arg]
     _escalation: Escalation = PrivateAttr(default=DEFAULT_ESCALATION)
 
     def run(self, context: dg.AssetExecutionContext, request: Mapping[str, Any]) -> EngineRun:
-        reader = LineReader()
+        reader = self._reader()
         try:
-            argv, env = self._command()
+            argv, env = self._command(context.run_id)
         except (NodeNotFound, ValueError) as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         with dg.open_pipes_session(
             context=context,
-            context_injector=dg.PipesTempFileContextInjector(),
+            context_injector=self._context_injector(),
             message_reader=reader,
-            # The engine stops by itself when this process is gone.
-            extras={**self._request(request), "launcher_pid": os.getpid()},
+            extras=self._extras(request),
         ) as session:
             process: EngineProcess | None = None
             try:
-                process = EngineProcess(argv, env={**env, **session.get_bootstrap_env_vars()}, cwd=Path(self.engine_dir))
+                process = self._start(argv, env, session, reader)
                 exit_code = process.wait(on_tick=_SilenceWatch(context, reader, self.silence_limit_s))
             except BaseException as error:
                 if process is not None:
                     self._stop(context, process, error)
                 raise
         end = End(exit_code, reader.opened, reader.closed, reader.bad, _last(reader.custom, "result"))
-        verdict = judge(end, tries=context.retry_number, max_wait_s=self.max_wait_s)
+        tries = earlier_tries(context)
+        verdict = judge(end, Patience(self.max_wait_s, self.max_total_wait_s, tries.waits, tries.waited_s))
         if verdict.kind != "done":
             raise _refusal(context, verdict, end)
         # Once, after the session has closed: before that the last messages may be missing.
@@ -99,17 +105,20 @@ class SubprocessEngineRunner(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def ask(self, request: Mapping[str, Any], *, timeout_s: float = 50) -> list[Mapping[str, Any]]:
         try:
-            argv, env = self._command()
+            argv, env = self._command(f"ask-{uuid.uuid4()}")
         except (NodeNotFound, ValueError) as error:
             raise EngineFailed(str(error)) from error
         with TemporaryFile() as stdout, TemporaryFile() as stderr:
-            process = EngineProcess(
-                [*argv, json.dumps(self._request(request))],
-                env=env,
-                cwd=Path(self.engine_dir),
-                stdout=stdout,
-                stderr=stderr,
-            )
+            try:
+                process = EngineProcess(
+                    [*argv, json.dumps(self._request(request))],
+                    env=env,
+                    cwd=Path(self.engine_dir),
+                    stdout=stdout,
+                    stderr=stderr,
+                )
+            except OSError as error:
+                raise EngineFailed(f"the engine could not be started to tell {request.get('mode')}: {error}") from error
             try:
                 exit_code = process.wait(timeout_s=timeout_s)
             except TimeoutError as error:
@@ -118,19 +127,39 @@ class SubprocessEngineRunner(dg.ConfigurableResource):  # type: ignore[type-arg]
             except BaseException:
                 process.stop(self._escalation)
                 raise
-            messages = _messages(stdout)
+            messages = self._messages(stdout)
             result = _last(messages, "result")
             if exit_code != 0 or result is None or result.get("exit_code") != 0:
                 said = (result or {}).get("why") or _tail(stderr)
                 raise EngineFailed(f"the engine could not tell {request.get('mode')} (exit code {exit_code}): {said}")
             return messages
 
-    def _command(self) -> tuple[list[str], dict[str, str]]:
-        allowed = {
-            *self.forwarded_variables,
-            *credential_variables(Path(self.config_dir), self.environment, os.environ),
-        }
-        return worker_argv(Path(self.engine_dir)), engine_environment(os.environ, allowed=allowed)
+    def _allowed(self) -> set[str]:
+        return {*self.forwarded_variables, *credential_variables(Path(self.config_dir), self.environment, os.environ)}
+
+    def _command(self, _run_id: str) -> tuple[list[str], dict[str, str]]:
+        """What starts a worker, and its environment. Raises `NodeNotFound`, or ValueError about the configuration."""
+        return worker_argv(Path(self.engine_dir)), engine_environment(os.environ, allowed=self._allowed())
+
+    def _reader(self) -> MessageReader:
+        return LineReader()
+
+    def _context_injector(self) -> dg.PipesContextInjector:
+        return OwnFileContextInjector()
+
+    def _extras(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        # The engine stops by itself when this process is gone.
+        return {**self._request(request), "launcher_pid": os.getpid()}
+
+    def _start(self, argv: list[str], env: Mapping[str, str], session: dg.PipesSession, _reader: MessageReader) -> EngineProcess:
+        return EngineProcess(argv, env={**env, **session.get_bootstrap_env_vars()}, cwd=Path(self.engine_dir))
+
+    def _messages(self, stdout: IO[bytes]) -> list[Mapping[str, Any]]:
+        stdout.seek(0)
+        try:
+            return [json.loads(line) for line in stdout.read().splitlines() if line.strip()]
+        except ValueError as error:
+            raise EngineFailed(f"the engine's answer is not JSON: {error}") from error
 
     def _request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"config_dir": self.config_dir, "env": self.environment, **request}
@@ -148,7 +177,7 @@ class SubprocessEngineRunner(dg.ConfigurableResource):  # type: ignore[type-arg]
 class _SilenceWatch:
     """Tells waiting from hanging: the engine says something every 10 s while it works."""
 
-    def __init__(self, context: dg.AssetExecutionContext, reader: LineReader, limit_s: int) -> None:
+    def __init__(self, context: dg.AssetExecutionContext, reader: MessageReader, limit_s: int) -> None:
         self._context = context
         self._reader = reader
         self._limit_s = limit_s
@@ -175,20 +204,27 @@ def _refusal(context: dg.AssetExecutionContext, verdict: Verdict, end: End) -> E
     if verdict.kind == "retry":
         assert verdict.wait_s is not None
         context.log.warning(f"not now, again in {verdict.wait_s:.0f} s: {verdict.message}")
-        return dg.RetryRequested(max_retries=context.retry_number + 1, seconds_to_wait=verdict.wait_s)
+        return Waits(max_retries=context.retry_number + 1, seconds_to_wait=verdict.wait_s)
     if verdict.kind == "deferred":
-        until = "later"
-        if verdict.wait_s is not None:
-            until = (datetime.now(timezone.utc) + timedelta(seconds=verdict.wait_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        at = resumes_at(end, verdict, datetime.now(timezone.utc))
+        until = "later" if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
         context.instance.add_run_tags(context.run_id, {DEFERRED_TAG: until})
         text = f"deferred until {until}, nothing is lost, it is requested again by itself: {verdict.message}"
-        return dg.Failure(text, metadata=metadata, allow_retries=False)
+        return Deferred(text, metadata=metadata, allow_retries=False)
     if verdict.kind == "interrupted":
-        return dg.Failure(f"interrupted: {verdict.message}", metadata=metadata, allow_retries=False)
+        # A run that is terminated interrupts its step, which then stops the engine and judges nothing. What comes here was
+        # stopped by somebody else (an operator, the host): a failed try, unless the cancellation is on its way as well.
+        text = f"interrupted: {verdict.message}"
+        return dg.Failure(text, metadata=metadata, allow_retries=not _is_being_canceled(context))
     if verdict.kind == "configuration":
         text = f"configuration or credentials (exit code {EXIT_CONFIGURATION}), no retry helps: {verdict.message}"
         return dg.Failure(text, metadata=metadata, allow_retries=False)
     return dg.Failure(verdict.message, metadata=metadata)
+
+
+def _is_being_canceled(context: dg.AssetExecutionContext) -> bool:
+    run = context.instance.get_run_by_id(context.run_id)
+    return run is not None and run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 
 
 def _last(messages: Any, kind: str) -> Mapping[str, Any] | None:
@@ -196,39 +232,7 @@ def _last(messages: Any, kind: str) -> Mapping[str, Any] | None:
     return next(found, None)
 
 
-def _messages(stdout: Any) -> list[Mapping[str, Any]]:
-    stdout.seek(0)
-    try:
-        return [json.loads(line) for line in stdout.read().splitlines() if line.strip()]
-    except ValueError as error:
-        raise EngineFailed(f"the engine's answer is not JSON: {error}") from error
-
-
 def _tail(stderr: Any, size: int = 2000) -> str:
     stderr.seek(0)
     text: str = stderr.read()[-size:].decode("utf-8", "replace").strip()
     return text or "it said nothing"
-
-
-def make_engine_runner(settings: Settings) -> EngineRunner:
-    """`subprocess`, or `package.module:name` of something callable that makes an `EngineRunner` from the settings."""
-    if settings.runner == "subprocess":
-        return SubprocessEngineRunner(
-            engine_dir=str(settings.engine_dir),
-            config_dir=str(settings.config_dir),
-            environment=settings.environment,
-            max_wait_s=settings.max_wait_s,
-            silence_limit_s=settings.silence_limit_s,
-            forwarded_variables=list(settings.forwarded_variables),
-        )
-    module, _, name = settings.runner.partition(":")
-    try:
-        made = getattr(importlib.import_module(module), name)(settings)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise SettingsError(
-            f"ENRICHMENT_ENGINE_RUNNER={settings.runner} cannot be used ({error}); "
-            "write subprocess, or package.module:name of something callable that takes the settings"
-        ) from error
-    if not isinstance(made, EngineRunner):
-        raise SettingsError(f"ENRICHMENT_ENGINE_RUNNER={settings.runner} made no EngineRunner: it needs run and ask")
-    return made

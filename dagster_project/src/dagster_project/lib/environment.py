@@ -12,6 +12,11 @@ _ALWAYS = frozenset(_ALWAYS_TEXT.split())
 _PATTERNS = (re.compile(r"LC_[A-Z]+"), re.compile(r"ENRICHMENT__.+"))
 
 
+def is_for_the_engine(name: str, allowed: Iterable[str]) -> bool:
+    """Said to the engine by the user, and nothing about the machine it was said on."""
+    return name in allowed or name.startswith("ENRICHMENT__")
+
+
 def engine_environment(variables: Mapping[str, str], *, allowed: Iterable[str] = ()) -> dict[str, str]:
     """`allowed`: names of credentials and of whatever the user forwards. Dagster's own variables stay here."""
     names = _ALWAYS | frozenset(allowed)

@@ -1,7 +1,8 @@
 """The gate in front of every refresh that starts by itself. Pure: outcomes of the bulk assets in, one state out.
 
     WAITING   a bulk asset has never succeeded, or is being loaded now
-    PAUSED    the latest load of a bulk asset failed or was canceled; its next success reopens
+    PAUSED    the load of a bulk asset that ended last failed, was canceled, or did not pass a blocking check; its next success
+              reopens
     OPEN      all have succeeded; the token stands for exactly these loads
 
 Launches by hand, from the UI or the command line, do not pass here.
@@ -15,11 +16,13 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Attempt:
-    """A load that was planned and has not succeeded (yet)."""
+    """A load that has not succeeded (yet)."""
 
     run_id: str
     state: Literal["running", "failed", "canceled"]
     partition: str | None = None
+    #: The blocking check that what it wrote did not pass.
+    check: str | None = None
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class BulkOutcome:
     asset: str
     #: Storage id of its latest materialization; None when there is none.
     materialized: int | None
-    #: Latest attempts without success: one at most of an unpartitioned asset, one per partition of a partitioned one.
+    #: Loads without success that no later success has answered, newest first; of a partitioned asset one per partition.
     open_attempts: tuple[Attempt, ...] = ()
 
 
@@ -74,11 +77,16 @@ def evaluate(outcomes: Sequence[BulkOutcome]) -> Gate:
 def _paused(outcome: BulkOutcome, attempt: Attempt) -> Paused:
     what = outcome.asset if attempt.partition is None else f"{outcome.asset}, partition {attempt.partition},"
     first = "" if outcome.materialized is not None else "; it has never succeeded"
+    how = "failed" if attempt.state == "failed" else "was canceled"
+    if attempt.check is not None:
+        how = f"did not pass its blocking check {attempt.check}"
+    again = next((one for one in outcome.open_attempts if one.state == "running" and one.partition == attempt.partition), None)
+    loading = "" if again is None else f"; run {again.run_id} is loading it"
     return Paused(
         asset=outcome.asset,
         run_id=attempt.run_id,
-        reason=f"bulk asset {what} {'failed' if attempt.state == 'failed' else 'was canceled'} in run {attempt.run_id}"
-        f"{first}; refreshes go on by themselves after its next success",
+        reason=f"bulk asset {what} {how} in run {attempt.run_id}{first}{loading}; "
+        "refreshes go on by themselves after its next success",
     )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 # What the engine makes of a source and a cohort. Dagster itself takes anything, and its UI then trips over commas and the like.
@@ -32,6 +33,8 @@ class PartitionRow:
     due: int
     stale: int
     overdue_ratio: float
+    #: Until the oldest knowledge is past the SLA; negative: past it.
+    sla_left_s: float
     #: The engine has work for it now.
     planned: bool
     calls: int
@@ -45,6 +48,8 @@ class PartitionRow:
 @dataclass(frozen=True)
 class SourceRow:
     source: str
+    #: Refreshed by itself.
+    enabled: bool
     coverage: float
     threshold: float
     below_threshold: bool
@@ -59,10 +64,14 @@ class PartitionList:
     has_state: bool
     rows: tuple[PartitionRow, ...]
     sources: tuple[SourceRow, ...]
+    #: When, by the engine's clock; None without a state.
+    at: datetime | None = None
 
     @property
     def keys(self) -> list[str]:
-        return [row.partition for row in self.rows]
+        """Partitions to be offered: those of sources that are switched off would be listed as missing for ever."""
+        off = {row.source for row in self.sources if not row.enabled}
+        return [row.partition for row in self.rows if row.source not in off]
 
 
 def read_partition_list(message: Mapping[str, Any]) -> PartitionList:
@@ -73,9 +82,19 @@ def read_partition_list(message: Mapping[str, Any]) -> PartitionList:
             has_state=message.get("state") != "missing",
             rows=rows,
             sources=tuple(_source(row) for row in message["sources"]),
+            at=read_instant(message.get("at")),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"the engine's list of partitions lacks something: {error!r}") from error
+
+
+def read_instant(text: Any) -> datetime | None:
+    """A moment as the engine writes it (`2026-11-21T03:00:00.000Z`), in UTC; None for anything else."""
+    try:
+        read = datetime.fromisoformat(text.replace("Z", "+00:00")) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return None if read is None or read.tzinfo is None else read
 
 
 def _row(row: Mapping[str, Any]) -> PartitionRow:
@@ -89,6 +108,7 @@ def _row(row: Mapping[str, Any]) -> PartitionRow:
         due=row["due"],
         stale=row["stale"],
         overdue_ratio=row["overdue_ratio"],
+        sla_left_s=row["sla_left_s"],
         planned=row["planned"],
         calls=row["calls"],
         reason=row["reason"],
@@ -100,6 +120,7 @@ def _row(row: Mapping[str, Any]) -> PartitionRow:
 def _source(row: Mapping[str, Any]) -> SourceRow:
     return SourceRow(
         source=row["source"],
+        enabled=row["enabled"],
         coverage=row["coverage"],
         threshold=row["threshold"],
         below_threshold=row["below_threshold"],

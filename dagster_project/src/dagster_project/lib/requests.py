@@ -1,5 +1,6 @@
 """Which partitions get a run, in which order and with which priority. Pure."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ TRIGGER_TAG = "enrichment/trigger"
 TOKEN_TAG = "enrichment/bulk_token"
 OCCASION_TAG = "enrichment/occasion"
 CALLS_TAG = "enrichment/planned_calls"
+#: Why a queued run was canceled by what requested it.
+WITHDRAWN_TAG = "enrichment/withdrawn"
 
 # Classes of urgency; within one, the rank decides.
 _WHOLE_SOURCE, _STALE, _DUE = 20_000, 10_000, 0
@@ -40,14 +43,18 @@ class Choice:
 @dataclass(frozen=True)
 class Limits:
     calls: int
+    #: Runs that may be requested now.
     partitions: int
+    #: Runs of one source that may be queued or running; None: any number. A source that waits for its quota must not take the
+    #: places of all others.
+    per_source: int | None = None
 
 
 @dataclass(frozen=True)
 class Known:
     """What Dagster knows of partitions."""
 
-    #: Queued or running.
+    #: Queued, running, or requested by a tick whose runs are still being created.
     in_flight: Collection[str] = ()
     #: Requested on this occasion before.
     already: Collection[str] = ()
@@ -76,7 +83,7 @@ def choose(rows: Sequence[PartitionRow], *, known: Known, limits: Limits, waits_
             break
         affordable.append(row)
         left -= row.calls
-    chosen = tuple(affordable[: limits.partitions])
+    chosen = _within(affordable, limits, known.in_flight)
     beyond = {row.partition for row in ready[len(affordable) :]}
     waiting = [row for row in behind if row.after not in beyond]
     return Choice(
@@ -90,9 +97,24 @@ def choose(rows: Sequence[PartitionRow], *, known: Known, limits: Limits, waits_
     )
 
 
+def _within(rows: Sequence[PartitionRow], limits: Limits, in_flight: Collection[str]) -> tuple[PartitionRow, ...]:
+    """The first of them, in their order, as far as there is room."""
+    taken = Counter(partition.partition(":")[0] for partition in in_flight)
+    chosen: list[PartitionRow] = []
+    for row in rows:
+        if len(chosen) >= limits.partitions:
+            break
+        if limits.per_source is None or taken[row.source] < limits.per_source:
+            taken[row.source] += 1
+            chosen.append(row)
+    return tuple(chosen)
+
+
 def _urgency(row: PartitionRow) -> tuple[int, float, int, str]:
-    """Passes over whole sources settle what others would ask; then stale before due, most overdue first."""
-    return (-_class_of(row), -row.overdue_ratio, -row.due, row.partition)
+    """Passes over whole sources settle what others would ask; then what is stale, most overdue first; then what has least time
+    left until it is."""
+    behind = -row.overdue_ratio if row.stale > 0 else row.sla_left_s
+    return (-_class_of(row), behind, -row.due, row.partition)
 
 
 def _class_of(row: PartitionRow) -> int:
@@ -136,7 +158,7 @@ def what_waits(choice: Choice) -> list[str]:
     if choice.over_budget:
         parts.append(f"{choice.over_budget} planned partition(s) are beyond the call budget")
     if choice.left_over:
-        parts.append(f"{choice.left_over} come with the next tick")
+        parts.append(f"{choice.left_over} come later, when there is room for them")
     return parts
 
 

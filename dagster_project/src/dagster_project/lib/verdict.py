@@ -7,7 +7,10 @@ exception, and no line lost. Anything less is a failure; nothing is ever reporte
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
+
+from dagster_project.lib.partition_list import read_instant
 
 EXIT_OK = 0
 EXIT_TRY_LATER = 75
@@ -16,8 +19,7 @@ EXIT_INTERRUPTED = 130
 
 Kind = Literal["done", "retry", "deferred", "configuration", "interrupted", "failed"]
 
-#: Tries of one step that only wait: 5, 10, 20 ... s, 25 minutes in all.
-MAX_WAITING_TRIES = 10
+#: Between tries of one step that only wait: 5, 10, 20 ... s, longer when the engine says so.
 _FIRST_WAIT_S = 5
 _LONGEST_WAIT_S = 300
 
@@ -41,15 +43,27 @@ class Verdict:
     wait_s: float | None = None
 
 
-def judge(end: End, *, tries: int = 0, max_wait_s: float = 900) -> Verdict:
-    """`tries`: how often this step was tried before. `max_wait_s`: longer waits are left to a later run."""
+@dataclass(frozen=True)
+class Patience:
+    """How long a step may wait. Failures have nothing to do with it: they are counted apart (`lib/retries.py`)."""
+
+    #: A single wait; a longer one is left to a later run.
+    max_wait_s: float = 900
+    #: All waits of a run together.
+    max_total_s: float = 1_800
+    #: Waits of this run so far, and what they took.
+    waits: int = 0
+    waited_s: float = 0
+
+
+def judge(end: End, patience: Patience = Patience()) -> Verdict:
     why = _why(end)
     code = end.exit_code
     if code == EXIT_OK:
         incomplete = _incomplete(end)
         return Verdict("done", why) if incomplete is None else Verdict("failed", incomplete)
     if code == EXIT_TRY_LATER:
-        return _later(end, why, tries, max_wait_s)
+        return _later(end, why, patience)
     if code == EXIT_CONFIGURATION:
         return Verdict("configuration", why or "configuration or credentials need a person")
     if code in (EXIT_INTERRUPTED, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGTERM):
@@ -76,13 +90,25 @@ def _incomplete(end: End) -> str | None:
     return None
 
 
-def _later(end: End, why: str, tries: int, max_wait_s: float) -> Verdict:
+def _later(end: End, why: str, patience: Patience) -> Verdict:
     told = None if end.result is None else end.result.get("retry_after_s")
     after = float(told) if isinstance(told, int | float) and told > 0 else 0.0
     message = why or "not now"
-    if after > max_wait_s or tries >= MAX_WAITING_TRIES:
+    longest = min(_LONGEST_WAIT_S, patience.max_wait_s)
+    wait_s = max(after, min(_FIRST_WAIT_S * 2 ** min(patience.waits, 10), longest))
+    if after > patience.max_wait_s or patience.waited_s + wait_s > patience.max_total_s:
         return Verdict("deferred", message, wait_s=after or None)
-    return Verdict("retry", message, wait_s=max(after, min(_FIRST_WAIT_S * 2**tries, _LONGEST_WAIT_S, max_wait_s)))
+    return Verdict("retry", message, wait_s=wait_s)
+
+
+def resumes_at(end: End, verdict: Verdict, now: datetime) -> datetime | None:
+    """When a deferred run makes sense again, by the engine's clock, which a sandbox moves; `now` when the engine did not tell the
+    time. None when nothing says."""
+    if verdict.wait_s is None:
+        return None
+    report = (end.result or {}).get("report")
+    ended_at = read_instant(report.get("finished_at")) if isinstance(report, Mapping) else None
+    return (ended_at or now) + timedelta(seconds=verdict.wait_s)
 
 
 def _why(end: End) -> str:

@@ -63,14 +63,14 @@ def failed_run(instance, *, description="quota table is gone", tags=None):
 
 
 def alert(instance, result):
-    context = dg.build_run_status_sensor_context(
+    with dg.build_run_status_sensor_context(
         sensor_name="enrichment_failure_alert_sensor",
         dagster_event=result.get_run_failure_event(),
         dagster_instance=instance,
         dagster_run=result.dagster_run,
         partition_key=None,
-    ).for_run_failure()
-    return failure_alert_sensor(Settings.from_env({}))(context)
+    ) as context:
+        return failure_alert_sensor(Settings.from_env({}))(context.for_run_failure())
 
 
 def test_a_failed_run_is_posted_to_both(instance, receiver, monkeypatch):
@@ -128,7 +128,8 @@ def test_runs_of_other_code_locations_only_when_told_so(instance, receiver, monk
     sensor = failure_alert_sensor(Settings.from_env({"ENRICHMENT_ALERT_ALL_CODE_LOCATIONS": everywhere}))
 
     def evaluate(cursor):
-        return sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor)).cursor
+        with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+            return sensor.evaluate_tick(context).cursor
 
     cursor = evaluate(None)
     run = run_of("elsewhere", instance)
@@ -191,8 +192,8 @@ def deferred_run(instance, source="sam_gov") -> dg.DagsterRun:
 
 def look(instance, cursor=None, after_s=60):
     settings = replace(Settings.from_env({}), alert_deferred_after_s=after_s)
-    context = dg.build_sensor_context(instance=instance, cursor=cursor)
-    return deferral_alert_sensor(settings)(context).skip_message, context.cursor
+    with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+        return deferral_alert_sensor(settings)(context).skip_message, context.cursor
 
 
 def test_a_source_that_stays_down_is_posted_once(instance, receiver, monkeypatch):

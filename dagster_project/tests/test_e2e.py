@@ -157,6 +157,8 @@ def test_many_partitions_of_one_source_at_once_keep_to_its_quota(loaded: Deploym
     assert len(partitions) == 8
     before = loaded.sandbox.log_position()
     if kind == "asset backfill":
+        # Long enough that two are seen at once, however fast the machine is.
+        loaded.sandbox.fault(source="sam_gov", kind="latency", ms=4000)
         backfill = loaded.backfill(assetSelection=[{"path": ["enrichment_refresh"]}], partitionNames=partitions)
     else:
         backfill = loaded.backfill(

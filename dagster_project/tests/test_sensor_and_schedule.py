@@ -87,15 +87,15 @@ def load(instance, *, ok=True):
 
 
 def tick(instance, engine, cursor=None, settings=SETTINGS) -> dg.SensorResult:
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"engine_runner": engine})
-    result = post_bulk_sensor(settings)(context)
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"engine_runner": engine}) as context:
+        result = post_bulk_sensor(settings)(context)
     assert isinstance(result, dg.SensorResult)
     return result
 
 
 def look(instance, engine, cursor=None, settings=SETTINGS) -> dg.SensorResult:
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"engine_runner": engine})
-    result = due_sensor(settings)(context)
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources={"engine_runner": engine}) as context:
+        result = due_sensor(settings)(context)
     assert isinstance(result, dg.SensorResult)
     return result
 
@@ -107,8 +107,10 @@ def later(cursor: str, seconds: float) -> str:
 
 
 def night(instance, engine, settings=SETTINGS, at=NIGHT):
-    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at, resources={"engine_runner": engine})
-    return nightly_schedule(settings)(context)
+    with dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=at, resources={"engine_runner": engine}
+    ) as context:
+        return nightly_schedule(settings)(context)
 
 
 def apply(instance, result: dg.SensorResult) -> None:
@@ -395,11 +397,11 @@ def test_the_night_says_why_it_does_nothing(instance):
 
 def test_the_measurement_begins_with_the_first_load(instance):
     schedule = coverage_schedule(SETTINGS, coverage_monitor_job(("sam_gov",)))
-    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=NIGHT)
-    assert isinstance(schedule(context), dg.SkipReason)
-    load(instance)
-    load(instance, ok=False)
-    assert isinstance(schedule(context), dg.RunRequest), "a paused gate does not hide falling coverage"
+    with dg.build_schedule_context(instance=instance, scheduled_execution_time=NIGHT) as context:
+        assert isinstance(schedule(context), dg.SkipReason)
+        load(instance)
+        load(instance, ok=False)
+        assert isinstance(schedule(context), dg.RunRequest), "a paused gate does not hide falling coverage"
 
 
 # --- more than there is room for

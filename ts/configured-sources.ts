@@ -10,6 +10,7 @@ import type { SourceId } from './model/keys.ts'
 import { type DurationMs, type EpochMs, parseDuration } from './model/time.ts'
 import type { FollowUpRule } from './refresh/commit-batch.ts'
 import { withIdentityFollowUps, withIdentitySource } from './refresh/identity-source.ts'
+import { normalizerVersionOf } from './refresh/normalizer-version.ts'
 import type { RunSource } from './refresh/run-partition.ts'
 import { worksAlone } from './refresh/works-alone.ts'
 import { identitySettings, identitySourceId } from './source-names.ts'
@@ -47,11 +48,13 @@ export function configuredSources(config: Config, parts: SourceParts): readonly 
   )
   const configured = Object.entries(config.enrichment).flatMap(([source, registered]) => {
     const policy = config.enrichment_refresh[source]!
-    const adapter = { ...parts.adapterOf(registered.adapter), id: source }
+    const own = parts.adapterOf(registered.adapter)
+    const options = registered.options as RunSource['options']
+    const adapter = { ...own, id: source, normalizerVersion: normalizerVersionOf(own, options) }
     const main: RunSource = {
       adapter,
       client: parts.clientOf(source, adapter),
-      options: registered.options as RunSource['options'],
+      options,
       policy: {
         enabled: policy.enabled,
         cadenceMs: ms(policy.cadence),
@@ -64,8 +67,7 @@ export function configuredSources(config: Config, parts: SourceParts): readonly 
         coverageThreshold: policy.coverage_threshold,
       },
       followUps: followUpsOf(config, adapter, source, known),
-      downUntil: async () =>
-        worksAlone(adapter, registered.options as RunSource['options']) ? null : await parts.downUntil(source),
+      downUntil: async () => (worksAlone(adapter, options) ? null : await parts.downUntil(source)),
     }
     return withIdentitySource(main, identitySettings(policy, adapter)).map((one) =>
       one.adapter.id === source ? one : { ...one, followUps: followUpsOf(config, one.adapter, one.adapter.id, known) },

@@ -13,6 +13,7 @@ import { dataFileProblems } from './data-files.ts'
 import { ipDataProvider } from './embedded/ip-data.ts'
 import { breakerDownUntil } from './http/breaker.ts'
 import { type CallBudget, createCallBudget } from './http/call-budget.ts'
+import { contactRefusal } from './http/contact-refusal.ts'
 import { createSourceClient } from './http/pipeline.ts'
 import type { SourceClient } from './http/source-client.ts'
 import { virtualTimeRefusal } from './http/virtual-time.ts'
@@ -172,6 +173,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     lazyClient(
       () =>
         virtualTimeRefusal(config, source) ??
+        contactRefusal(config, source) ??
         createSourceClient({
           adapter,
           source,

@@ -2,7 +2,7 @@
  * The real adapters with cohorts, groups, batch sizes, feed shape, identities and ways of asking as they are; only what goes over
  * the wire is replaced: requests name what they are about, answers come from the formula of `world.ts`.
  */
-import type { Answer, Discovered, FeedItem, SourceAdapter, Target } from '../../ts/adapters/adapter.ts'
+import type { Discovered, FeedAnswer, FeedItem, SourceAdapter, Target } from '../../ts/adapters/adapter.ts'
 import type { RequestSpec, ResponseView } from '../../ts/model/response.ts'
 import { DAY_MS, type EpochMs, SECOND_MS, toUtcDate } from '../../ts/model/time.ts'
 import type { Clock } from '../../ts/runtime/ports.ts'
@@ -51,7 +51,7 @@ function saltOf(source: string): number {
   return [...source].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 65_521, 7)
 }
 
-function answerOf(source: string, target: Target, at: EpochMs, identity?: string): Answer {
+function answerOf(source: string, target: Target, at: EpochMs, identity?: string): FeedAnswer {
   const { kind, key } = target.entity
   const entity = { kind, key }
   const { known = 100 } = HABITS[source] ?? {}

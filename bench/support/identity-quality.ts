@@ -10,6 +10,10 @@ export type MethodQuality = {
   readonly counted: number
   /** Of those that count, those that are true. */
   readonly right: number
+  /** True ones that do not count: a person has to decide. */
+  readonly rightBelow: number
+  /** Share of all that is to be found, by whatever method, that this one found, and that counts; 1 when there is nothing. */
+  readonly recall: number
 }
 
 export type Quality = {
@@ -28,27 +32,34 @@ export function identityQuality(
   truth: ReadonlyMap<string, string | null>,
   rule: IdentityRule,
 ): Quality {
-  const methods = new Map<string, { found: number; counted: number; right: number }>()
+  const methods = new Map<string, { found: number; counted: number; right: number; rightBelow: number }>()
   let right = 0
   let counted = 0
   for (const identity of identities) {
     const expected = truth.get(identity.entity.key)
     if (expected === undefined || identity.providerKey === '') continue
-    const row = methods.get(identity.method) ?? { found: 0, counted: 0, right: 0 }
+    const row = methods.get(identity.method) ?? { found: 0, counted: 0, right: 0, rightBelow: 0 }
     methods.set(identity.method, row)
     row.found += 1
-    if (!countsAs(identity, rule)) continue
+    const isRight = identity.providerKey === expected
+    if (!countsAs(identity, rule)) {
+      if (isRight) row.rightBelow += 1
+      continue
+    }
     row.counted += 1
     counted += 1
-    if (identity.providerKey !== expected) continue
+    if (!isRight) continue
     row.right += 1
     right += 1
   }
   const toBeFound = [...truth.values()].filter((key) => key !== null).length
+  const recall = (found: number): number => (toBeFound === 0 ? 1 : found / toBeFound)
   return {
-    methods: [...methods].map(([method, row]) => ({ method, ...row })).sort((a, b) => b.found - a.found),
+    methods: [...methods]
+      .map(([method, row]) => ({ method, ...row, recall: recall(row.right) }))
+      .sort((a, b) => b.found - a.found),
     precision: counted === 0 ? 1 : right / counted,
-    recall: toBeFound === 0 ? 1 : right / toBeFound,
+    recall: recall(right),
     toBeFound,
     counted,
   }

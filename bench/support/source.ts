@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Answer, SourceAdapter } from '../../ts/adapters/adapter.ts'
+import type { FeedAnswer, SourceAdapter } from '../../ts/adapters/adapter.ts'
 import { MalformedAnswer } from '../../ts/adapters/shared/malformed.ts'
 import { type Config, configSchema, refreshSchema, sourceSchema } from '../../ts/config/schema.ts'
 import type { Entity } from '../../ts/model/entity.ts'
@@ -37,7 +37,7 @@ function rowsOf(view: ResponseView): readonly JsonObject[] {
 }
 
 /** The body as it is, so that hash, record and diff are those of everything the provider says. */
-function record(entity: Entity, body: JsonObject): Answer {
+function record(entity: Entity, body: JsonObject): FeedAnswer {
   return { kind: 'record', entity: { kind: entity.kind, key: entity.key }, record: body }
 }
 

@@ -222,6 +222,22 @@ describe('clearbit', () => {
     })
   })
 
+  it('takes a company of another domain for ours in our town alone', () => {
+    const sure = (geo: JsonObject) => {
+      const asked = target('old-uber.com', 'Uber, Inc.')
+      const here = {
+        ...asked,
+        entity: { ...asked.entity, attributes: { ...asked.entity.attributes, city: 'Ames', state: 'IA' } },
+      }
+      const answer = clearbit.lookup!.parse(viewOf({ body: { ...BODY, geo } }), here, CONTEXT)
+      return answer.kind === 'record' ? answer.identity?.confidence : answer.kind
+    }
+    expect(sure({ city: 'Ames', stateCode: 'IA' })).toBe(0.9)
+    expect(sure({ city: 'San Francisco', stateCode: 'CA' })).toBe(0.72)
+    expect(sure({ city: 'Ames', stateCode: 'OK' })).toBe(0.72)
+    expect(sure({ city: null })).toBe(0.9)
+  })
+
   it('follows a redirected domain only to a company of the same name', () => {
     expect(clearbit.lookup!.parse(viewOf({ body: BODY }), target('old-uber.com', 'Uber, Inc.'), CONTEXT)).toMatchObject({
       kind: 'record',

@@ -191,6 +191,11 @@ const RATE_PAGE =
   '<!DOCTYPE html>\n<html><head><title>SEC.gov | Request Rate Threshold Exceeded</title></head><body><h1>SEC.gov | Request Rate Threshold Exceeded</h1></body></html>'
 const TOOL_PAGE =
   '<!DOCTYPE html>\n<html><head><title>SEC.gov</title></head><body><h1>Your Request Originates from an Undeclared Automated Tool</h1></body></html>'
+const BEFORE_A_PAGE = [
+  ['a declaration', '<?xml version="1.0" encoding="utf-8"?>\n'],
+  ['a comment', `<!-- ${'- '.repeat(1_000)}-->`],
+  ['plain text', 'Access denied.\n'],
+] as const
 const errors: ErrorCase[] = [
   ...[200, 403, 429].flatMap((status): ErrorCase[] => [
     {
@@ -208,7 +213,35 @@ const errors: ErrorCase[] = [
       untilMs: 10 * MINUTE,
     },
     { name: `unnamed, as ${status}`, label: PAGE, answer: { status, text: TOOL_PAGE }, class: 'auth' },
+    ...BEFORE_A_PAGE.flatMap(([what, before]): ErrorCase[] => [
+      {
+        name: `too fast, as ${status}, behind ${what}`,
+        label: PAGE,
+        answer: { status, text: before + RATE_PAGE },
+        class: 'rate_limited',
+        untilMs: 10 * MINUTE,
+      },
+      {
+        name: `unnamed, as ${status}, behind ${what}`,
+        label: INDEX,
+        answer: { status, text: before + TOOL_PAGE },
+        class: 'auth',
+      },
+    ]),
   ]),
+  // Words of filers are theirs.
+  {
+    name: 'an answer that was cut off, about a company with such a name',
+    label: PAGE,
+    answer: { text: '{"name":"REQUEST RATE THRESHOLD EXCEEDED LLC","filin' },
+    class: 'malformed',
+  },
+  {
+    name: 'the words far down in a long page',
+    label: PAGE,
+    answer: { text: `<html>${' '.repeat(8_000)}Request Rate Threshold Exceeded</html>` },
+    class: 'malformed',
+  },
   { name: 'a page that is no JSON', label: PAGE, answer: { text: '<html><body>maintenance</body></html>' }, class: 'malformed' },
   {
     name: 'a page that is no index',

@@ -246,10 +246,41 @@ describe('nih', () => {
     [`5 ${CORE}-02S1`, CORE],
     [CORE.toLowerCase(), CORE],
     ['1SB1CA123456-01', 'SB1CA123456'],
+    // RePORTER writes HD036038 where older lists leave out the zero.
+    ['1 R43 HD36038-01', 'R43HD036038'],
+    ['2R44HD36038-02A1', 'R44HD036038'],
+    ['R43HD36038', 'R43HD036038'],
+    // Seven digits in a row are a slip, not a serial of five with a year.
+    ['R43HD3603801', null],
+    ['R43HD3603', null],
     ['75N91023C00012', null],
     ['HHSN261201700001C', null],
     ['', null],
   ])('reads %s as project %s', (text, core) => expect(coreNumber(text)).toBe(core))
+
+  it('says of a project whose number was completed how it was written, and is less sure', () => {
+    const COMPLETED: JsonObject = { ...ROW, core_project_num: 'R43HD036038', project_num: '1R43HD036038-01' }
+    const identityOf = (one: Target) => {
+      const [answer] = nih.batch!.parse(
+        viewOf({ body: { meta: { total: 1 }, results: [COMPLETED] } }),
+        [one],
+        'projects',
+        null,
+        CONTEXT,
+      ).answers
+      return answer?.kind === 'record' ? answer.identity : null
+    }
+    expect(identityOf(target('1R43HD36038-01'))).toEqual({
+      providerKey: 'R43HD036038',
+      method: 'project_number_completed',
+      confidence: 0.9,
+      evidence: { written: '1R43HD36038-01' },
+    })
+    expect(identityOf(target('1R43HD036038-01'))).toMatchObject({ method: 'project_number', confidence: 1 })
+    // The whole number beside it says the same.
+    const both = { ...target('x'), entity: award('1R43HD36038-01', { agency_tracking_number: 'R43HD036038' }) }
+    expect(identityOf(both)).toMatchObject({ method: 'project_number', confidence: 1 })
+  })
 
   it('asks for projects, each once, by the names that the service knows, in an order that pages can rely on', () => {
     const request = nih.batch!.request([target(`1${CORE}-01`), target(OTHER), target(`5${CORE}-02`)], 'projects', null, CONTEXT)

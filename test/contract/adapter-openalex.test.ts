@@ -13,8 +13,11 @@ import { adapterSuite, type ChangedPair, type ErrorCase, type RecordedCase, type
 import { hasRecordings, RECEIVED_AT, recordedView, recording, recordingNames, viewOf } from './recorded.ts'
 
 const PROVIDER = 'openalex'
-const CONTEXT = { now: RECEIVED_AT, options: { recent_works: 25 } }
-const FREE = { now: RECEIVED_AT, options: { recent_works: 0 } }
+const SINCE = '2024-01-01'
+const CONTEXT = { now: RECEIVED_AT, options: { recent_works: 100, works_since: SINCE } }
+const FREE = { now: RECEIVED_AT, options: { recent_works: 0, works_since: SINCE } }
+/** All works that there are. */
+const all = (results: readonly JsonValue[]) => ({ results, complete: true })
 const PRIEM = '0000-0001-6187-6610'
 const AUTHOR = 'A5023888391'
 const RELATED = {
@@ -93,7 +96,7 @@ const workRows: EmptyReading = {
   kind: 'list',
   parser: 'recordOfAuthor',
   parse: (view) =>
-    recordOfAuthor({}, (view.json as { results: readonly JsonValue[] }).results, 25)['works'] as readonly JsonValue[],
+    recordOfAuthor({}, all((view.json as { results: readonly JsonValue[] }).results))['works'] as readonly JsonValue[],
 }
 const READ_BY: Readonly<Record<string, EmptyReading>> = {
   'author-deleted-sentinel': reads.record(target('A5317838346')),
@@ -181,7 +184,7 @@ function pairs(): { unchanged: RecordPair[]; changed: ChangedPair[] } {
   const author = recording(PROVIDER, 'author-v2') as JsonObject
   const works = recording(PROVIDER, 'works-search-results-2026') as readonly JsonObject[]
   const record = (value: JsonObject, results: readonly JsonValue[] | null = works): JsonObject =>
-    recordOfAuthor(value, results, 25)
+    recordOfAuthor(value, results === null ? null : all(results))
   const before = record(author)
   const reverse = (name: string): JsonValue => [...(author[name] as readonly JsonValue[])].reverse()
   const scored = (author['topics'] as readonly JsonObject[]).map((topic) => ({ ...topic, count: 999, score: 0.1 }))
@@ -295,7 +298,7 @@ describe.skipIf(!hasRecordings(PROVIDER))('openalex against recordings', () => {
   })
 
   it('finds in the recorded pair what became known of the author, and nothing that only counts', () => {
-    const [v1, v2] = ['author-v1', 'author-v2'].map((name) => recordOfAuthor(recording(PROVIDER, name) as JsonObject, null, 0))
+    const [v1, v2] = ['author-v1', 'author-v2'].map((name) => recordOfAuthor(recording(PROVIDER, name) as JsonObject, null))
     expect(v1).toMatchObject({ openalex_id: AUTHOR, orcid: PRIEM, name: 'Jason Priem', counts: { works: 53, h_index: 16 } })
     expect(v2).toMatchObject({
       last_institutions: [{ id: 'I4200000001', ror: '02nr0ka47', country: 'CA' }],
@@ -308,7 +311,7 @@ describe.skipIf(!hasRecordings(PROVIDER))('openalex against recordings', () => {
 
   it('reads works of 2023, 2025 and 2026', () => {
     for (const name of ['work-v1', 'work-v2']) {
-      const { works } = recordOfAuthor({}, [recording(PROVIDER, name)], 25)
+      const { works } = recordOfAuthor({}, all([recording(PROVIDER, name)]))
       expect(works).toEqual([
         {
           id: 'W2741809807',
@@ -322,7 +325,7 @@ describe.skipIf(!hasRecordings(PROVIDER))('openalex against recordings', () => {
       ])
     }
     expect(
-      recordOfAuthor({}, recording(PROVIDER, 'works-search-results-2026') as readonly JsonValue[], 25)['works'],
+      recordOfAuthor({}, all(recording(PROVIDER, 'works-search-results-2026') as readonly JsonValue[]))['works'],
     ).toHaveLength(3)
   })
 
@@ -363,8 +366,8 @@ describe('openalex look-ups', () => {
       path: '/works',
       credits: 1,
       query: expect.arrayContaining([
-        ['filter', `author.id:${AUTHOR}`],
-        ['per_page', '25'],
+        ['filter', `author.id:${AUTHOR},from_publication_date:2024-01-01`],
+        ['per_page', '100'],
       ]),
     })
     expect(more([author(), works])).toBeNull()
@@ -405,14 +408,60 @@ describe('openalex look-ups', () => {
     ]).toEqual([null, AUTHOR, null])
   })
 
-  it('leave out works of the last day of a full page, which chance cuts', () => {
-    const on = (number: number, day: string) => ({ id: `W${number}0000`, publication_date: day })
-    const page = [on(1, '2026-02-01'), on(2, '2026-01-01'), on(3, '2026-01-01')]
-    const ids = (asked: number, results = page) =>
-      (recordOfAuthor({}, results, asked)['works'] as readonly JsonObject[]).map(({ id }) => id)
-    expect(ids(3)).toEqual(['W10000'])
-    expect(ids(4)).toEqual(['W10000', 'W20000', 'W30000'])
-    expect(ids(2, page.slice(1))).toEqual(['W20000', 'W30000'])
+  const work = (number: number, fields: JsonObject = {}): JsonObject => ({
+    id: `W${number}0000`,
+    publication_date: '2026-01-01',
+    ...fields,
+  })
+  const answerOf = (results: readonly JsonObject[], count: number | null, recent_works = 3): JsonObject => {
+    const context = { now: RECEIVED_AT, options: { recent_works, works_since: SINCE } }
+    const body = { meta: count === null ? {} : { count }, results }
+    const answer = openalex.lookup!.parse(viewOf({ body }), target(PRIEM), context, [author()])
+    return answer.kind === 'record' ? answer.record : {}
+  }
+  const paths = (before: JsonObject, after: JsonObject) => diffRecords(before, after, openalex).map(({ path }) => path)
+
+  it('tell works that came, went or were retracted since a day, where all of them are listed', () => {
+    const before = answerOf([work(2), work(1)], 2)
+    expect(before).toMatchObject({ works: [{ id: 'W20000' }, { id: 'W10000' }], works_complete: true, newest_works: null })
+    expect(paths(before, answerOf([work(3), work(2), work(1)], 3))).toEqual(['$.works[id=W30000]'])
+    expect(paths(before, answerOf([work(2)], 1))).toEqual(['$.works[id=W10000]'])
+    expect(paths(before, answerOf([work(2), work(1, { is_retracted: true })], 2))).toEqual(['$.works[id=W10000].retracted'])
+  })
+
+  it('show the newest of more works than were asked for, and compare none of them', () => {
+    const many = answerOf([work(5), work(4), work(3)], 5)
+    expect(many).toMatchObject({ works: null, works_complete: false, newest_works: [{}, {}, {}] })
+    expect(paths(many, answerOf([work(6), work(5), work(4)], 6))).toEqual([])
+    // Without the count, a full page may not be all.
+    expect(answerOf([work(3), work(2), work(1)], null)['works_complete']).toBe(false)
+    expect(answerOf([work(2), work(1)], null)['works_complete']).toBe(true)
+    expect(answerOf([], 0)).toMatchObject({ works: [], works_complete: true })
+    expect(openalex.lookup!.parse(author(), target(PRIEM), FREE)).toMatchObject({
+      record: { works: null, works_complete: null, newest_works: null },
+    })
+  })
+
+  it('ask for works since the day that the options name, which must be one', () => {
+    const context = { now: RECEIVED_AT, options: openalex.options.parse({ works_since: '2019-06-30', recent_works: 7 }) }
+    expect(openalex.lookup!.more!([author()], target(PRIEM), context)?.query).toEqual(
+      expect.arrayContaining([
+        ['filter', `author.id:${AUTHOR},from_publication_date:2019-06-30`],
+        ['per_page', '7'],
+      ]),
+    )
+    for (const works_since of ['2024', '2024-13-01', '2023-02-29', '', '2024-01-01,is_retracted:true'])
+      expect(openalex.options.safeParse({ works_since }).success, works_since).toBe(false)
+    expect(openalex.options.parse({})).toEqual({ recent_works: 100, works_since: '2024-01-01' })
+  })
+
+  it('take another year at an institution for that, and not for a shift of all years', () => {
+    const at = (...years: number[]) =>
+      recordOfAuthor({ affiliations: [{ institution: { id: 'https://openalex.org/I1' }, years }] }, null)
+    expect(diffRecords(at(2024, 2023, 2019), at(2026, 2024, 2023, 2019), openalex)).toEqual([
+      { path: '$.affiliations[id=I1].years', old: [2024, 2023, 2019], new: [2026, 2024, 2023, 2019] },
+    ])
+    expect(paths(at(2024, 2023), at(2023, 2024))).toEqual([])
   })
 })
 

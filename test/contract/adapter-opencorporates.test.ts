@@ -292,7 +292,44 @@ function pairs(): { unchanged: RecordPair[]; changed: ChangedPair[] } {
     ],
   }
 }
-const { unchanged, changed } = hasRecordings(PROVIDER) ? pairs() : { unchanged: [], changed: [] }
+const recorded = hasRecordings(PROVIDER) ? pairs() : { unchanged: [], changed: [] }
+
+const statement = (notified: string, ceased: string | null, ...mechanisms: readonly string[]): JsonObject => ({
+  statement: {
+    controlling_entities: [{ person: { name: 'ANN LEE' } }],
+    control_mechanisms: mechanisms.map((source_description) => ({ source_description })),
+    other_attributes: { notified_on: notified, ceased_on: ceased },
+  },
+})
+/** One person twice, from the same day and by the same means, once ended and once not; and with another end. */
+const TWICE = [
+  statement('2020-01-01', '2021-06-30', 'shares', 'votes'),
+  statement('2020-01-01', null, 'shares', 'votes'),
+  statement('2020-01-01', '2022-12-31', 'shares'),
+]
+const UNNAMED = { name: 'BO KIM', position: 'director', start_date: '2019-01-01' }
+const STAFF_TWICE = [null, '2020-01-01'].map((end_date) => ({ officer: { ...UNNAMED, end_date } }))
+const ACME = { name: 'ACME', jurisdiction_code: 'gb', company_number: '1' }
+const unchanged: RecordPair[] = [
+  ...recorded.unchanged,
+  {
+    name: 'order of the rows of one officer and of one owner, and of means of control',
+    before: full(ACME, STAFF_TWICE, TWICE),
+    after: full(ACME, STAFF_TWICE.toReversed(), [
+      ...TWICE.slice(1).reverse(),
+      statement('2020-01-01', '2021-06-30', 'votes', 'shares'),
+    ]),
+  },
+]
+const changed: ChangedPair[] = [
+  ...recorded.changed,
+  {
+    name: 'one of two rows of one owner ended',
+    before: full(ACME, [], TWICE.slice(0, 2)),
+    after: full(ACME, [], [TWICE[0]!, statement('2020-01-01', '2024-02-02', 'shares', 'votes')]),
+    path: '$.owners[kind=person,name=ANN LEE,notified_on=2020-01-01#2].ceased_on',
+  },
+]
 
 const EXAMPLES = [
   company('GitHub, Inc.'),
@@ -495,6 +532,27 @@ describe('opencorporates identities', () => {
 
   it('are refused when the answer is about other places than were asked for', () => {
     expect(() => candidatesOf([{ number: '1', name: 'GITHUB', state: 'gb' }])).toThrow(/other jurisdictions/)
+  })
+})
+
+describe('opencorporates lists', () => {
+  it('that a plan does not have (any more) make another origin, so that their absence is no change', () => {
+    const by = (record: JsonObject) => opencorporates.origin!(record)
+    expect(by({ officers: [], owners: null })).toEqual({ by: 'company+officers', standsIn: false })
+    expect(by({ officers: null, owners: null })).toEqual({ by: 'company', standsIn: false })
+    expect(by({ officers: [], owners: [] }).by).toBe('company+officers+owners')
+  })
+})
+
+describe('opencorporates rows of one person', () => {
+  it('are all kept, whatever their order; what is the same row is one', () => {
+    const owners = (rows: readonly JsonValue[]) => full(ACME, STAFF_TWICE, rows)['owners']
+    expect(owners(TWICE)).toHaveLength(3)
+    expect(owners([...TWICE, ...TWICE].reverse())).toEqual(owners(TWICE))
+    expect(full(ACME, [...STAFF_TWICE, ...STAFF_TWICE])['officers']).toEqual([
+      expect.objectContaining({ name: 'BO KIM', end_date: '2020-01-01' }),
+      expect.objectContaining({ name: 'BO KIM', end_date: null }),
+    ])
   })
 })
 

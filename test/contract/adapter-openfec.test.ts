@@ -7,6 +7,8 @@ import type { Entity } from '../../ts/model/entity.ts'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import type { ResponseClass, ResponseView } from '../../ts/model/response.ts'
 import { MINUTE_MS, SECOND_MS } from '../../ts/model/time.ts'
+import { askUnit } from '../../ts/refresh/ask-unit.ts'
+import type { WorkItem } from '../../ts/stores/store.ts'
 import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import { adapterSuite, type ChangedPair, type ErrorCase, type RecordedCase, type RecordPair } from './adapter-suite.ts'
 import { hasRecordings, RECEIVED_AT, recording, recordingNames, viewOf } from './recorded.ts'
@@ -375,6 +377,40 @@ describe('openfec pages', () => {
     expect(parse(page([row()], last(1), 3001)).answers).toMatchObject([{ kind: 'skipped' }])
     const few = { ...CONTEXT, options: { since: 2022, max_pages: 1 } }
     expect(parse(page([row()], last(1)), target(), null, few).answers).toMatchObject([{ kind: 'skipped' }])
+  })
+
+  it('are capped at what the engine walks, so that a common name is skipped and never refused', async () => {
+    expect(openfec.options.safeParse({ max_pages: 100 }).error?.issues).toMatchObject([{ code: 'too_big', maximum: 99 }])
+    const options = openfec.options.parse({ max_pages: 99 })
+    const { entity } = target()
+    const item = {
+      entry: { entity: { kind: 'company', key: entity.key }, payloadHash: null },
+      entity,
+      identity: null,
+      record: null,
+    } as unknown as WorkItem
+    let sent = 0
+    const result = await askUnit(
+      { kind: 'batch', group: 'employer', targets: [{ item, target: target(), laterGroups: [] }], splits: 0 },
+      {
+        adapter: openfec,
+        context: { ...CONTEXT, options },
+        signal: new AbortController().signal,
+        client: {
+          async call() {
+            sent += 1
+            const view = page(
+              Array.from({ length: 100 }, () => row()),
+              last(sent),
+            )
+            const stats = { calls: 1, quotaWaitMs: 0 }
+            return { kind: 'answer', view, classified: { class: 'ok', reason: '' }, stats }
+          },
+        },
+      },
+    )
+    expect(sent).toBe(99)
+    expect(result).toMatchObject({ kind: 'answered', judged: [{ answer: { kind: 'skipped' } }] })
   })
 
   it('that go nowhere, are about others or have no amounts are malformed', () => {

@@ -69,6 +69,17 @@ const recordOf = (answer: Answer): JsonObject => {
   if (answer.kind !== 'record') throw new Error(JSON.stringify(answer))
   return answer.record
 }
+const STUDIES = {
+  id: ID,
+  full_name: 'autumn andrews',
+  job_company_name: 'Russell, Alvarez and Morgan',
+  education: [
+    { school: { name: 'a' }, degrees: ['bachelors', 'masters'], majors: ['physics', 'optics'], end_date: '2001' },
+    { school: { name: 'b' }, degrees: ['doctorates'], majors: [], end_date: '2005' },
+  ],
+} satisfies JsonObject
+const personRecord = (data: JsonObject): JsonObject =>
+  recordOf(peopleDataLabs.lookup!.parse(viewOf({ body: { status: 200, likelihood: 8, data } }), target(person()), CONTEXT))
 const companyRecord = (body: JsonObject): JsonObject =>
   recordOf(peopleDataLabs.lookup!.parse(viewOf({ body }), target(company()), CONTEXT))
 
@@ -133,6 +144,16 @@ const pairs: RecordPair[] = [
     }),
   },
   {
+    name: 'order of schools, of degrees and of majors',
+    before: personRecord(STUDIES),
+    after: personRecord({
+      ...STUDIES,
+      education: STUDIES.education
+        .map((one) => ({ ...one, degrees: one.degrees.toReversed(), majors: one.majors.toReversed() }))
+        .reverse(),
+    }),
+  },
+  {
     name: 'a value that is not shown',
     before: companyRecord(BODY),
     after: companyRecord({ ...BODY, inferred_revenue: true, sic: true }),
@@ -144,6 +165,20 @@ if (hasRecordings(PROVIDER))
     before: companyRecord(recording(PROVIDER, 'company-enrich-200-v1') as JsonObject),
     after: companyRecord(recording(PROVIDER, 'company-enrich-200-v2') as JsonObject),
   })
+
+const OPT_OUT = 'person.opt_out'
+/** What is no list of objections says nothing about who objected, whatever its status. */
+const NO_LISTS: readonly (readonly [string, ErrorCase['answer']])[] = [
+  ['no such path', { status: 404, body: { status: 404, error: { type: 'not_found', message: 'x' } } }],
+  ['nothing', { text: '' }],
+  ['nothing, and said so', { status: 204, text: '' }],
+  ['a part of it', { status: 206, text: 'pdl_id\n' }],
+  ['a sentence', { text: 'Service temporarily unavailable' }],
+  ['a page', { text: '<html>pdl_id</html>' }],
+  ['an error under 200', { body: { error: { type: 'api_error', message: 'pdl_id' } } }],
+  ['ids without a header', { text: `${ID},opt_out\n` }],
+  ['a refusal of the request', { status: 400, body: { status: 400, error: { type: ['x'], message: 'y' } } }],
+]
 
 const ERRORS: readonly ErrorCase[] = [
   {
@@ -201,7 +236,21 @@ const ERRORS: readonly ErrorCase[] = [
     class: 'transient',
   },
   { name: 'a list that is none', label: 'company.bulk', answer: { body: { status: 200 } }, class: 'malformed' },
-  { name: 'a page instead of the CSV', label: 'person.opt_out', answer: { text: '<html>' }, class: 'malformed' },
+  ...NO_LISTS.map(([name, answer]) => ({
+    name: `instead of objections: ${name}`,
+    label: OPT_OUT,
+    answer,
+    class: 'transient' as const,
+  })),
+  {
+    name: 'no credits to be told who objected',
+    label: OPT_OUT,
+    answer: { status: 402, body: { status: 402, error: { type: 'payment_required', message: 'x' } } },
+    class: 'quota_exhausted',
+    untilMs: NEXT_MONTH,
+  },
+  { name: 'no right to be told who objected', label: OPT_OUT, answer: { status: 403, text: '' }, class: 'auth' },
+  { name: 'objections, too fast', label: OPT_OUT, answer: { status: 429, text: '' }, class: 'rate_limited', untilMs: 60_000 },
 ]
 
 adapterSuite(peopleDataLabs, {
@@ -248,6 +297,15 @@ adapterSuite(peopleDataLabs, {
   })),
   noise: ['employee_count', 'likelihood', 'linkedin_follower_count', 'geo', 'last_seen', 'first_seen'],
   changedPairs: [
+    {
+      name: 'a further degree',
+      before: personRecord(STUDIES),
+      after: personRecord({
+        ...STUDIES,
+        education: [{ ...STUDIES.education[0]!, degrees: ['bachelors'] }, STUDIES.education[1]!],
+      }),
+      path: '$.education',
+    },
     { name: 'industry', before: companyRecord(BODY), after: companyRecord({ ...BODY, industry: 'x' }), path: '$.industry' },
   ],
 })
@@ -307,7 +365,9 @@ describe('people_data_labs and objections', () => {
   it('replaces what it knew of somebody who opted out, and asks about the others', () => {
     const other = target(person('pi:OTHER|x'), 'somebodyElse12_0000')
     const { answers, next } = peopleDataLabs.batch!.parse(csv, [target(person(), ID), other], 'opt_out', null, CONTEXT)
-    expect(answers).toEqual([{ kind: 'record', entity: { kind: 'person', key: person().key }, record: { opted_out: true } }])
+    expect(answers).toEqual([
+      { kind: 'record', entity: { kind: 'person', key: person().key }, record: { opted_out: true }, erasesHistory: true },
+    ])
     expect(next).toBeNull()
   })
 
@@ -315,12 +375,41 @@ describe('people_data_labs and objections', () => {
     const { lookup } = peopleDataLabs
     expect(lookup!.request(target(person(), ID), CONTEXT).label).toBe('person.opt_out')
     expect(lookup!.more!([csv], target(person(), ID), CONTEXT)).toBeNull()
-    expect(lookup!.parse(csv, target(person(), ID), CONTEXT)).toMatchObject({ record: { opted_out: true } })
+    expect(lookup!.parse(csv, target(person(), ID), CONTEXT)).toMatchObject({ record: { opted_out: true }, erasesHistory: true })
     expect(lookup!.more!([viewOf({ text: 'pdl_id\n' })], target(person(), ID), CONTEXT)).toMatchObject({
       label: 'person.enrich',
       query: [['pdl_id', ID], ['min_likelihood', '6'], expect.anything()],
     })
     expect(lookup!.more!([csv], target(person()), CONTEXT)).toBeNull()
+  })
+})
+
+describe('people_data_labs, where the list of objections is not to be had', () => {
+  const { batch, lookup } = peopleDataLabs
+  const one = target(person(), ID)
+
+  it.each(NO_LISTS)('asks nobody by id after %s', (_name, parts) => {
+    const none = viewOf(parts)
+    expect(() => batch!.parse(none, [one], 'opt_out', null, CONTEXT)).toThrow('no list')
+    expect(() => lookup!.more!([none], one, CONTEXT)).toThrow('no list')
+    expect(() => lookup!.parse(none, one, CONTEXT)).toThrow('no list')
+  })
+
+  it.each(['pdl_id\n', 'pdl_id', '\uFEFF"PDL_ID","request_type"\r\n', 'request_type,pdl_id\n'])(
+    'takes %j for one without anybody',
+    (text) => {
+      const list = viewOf({ text })
+      const request = lookup!.request(one, CONTEXT)
+      expect(peopleDataLabs.classify(list, request, CONTEXT).class).toBe('ok')
+      expect(batch!.parse(list, [one], 'opt_out', null, CONTEXT)).toEqual({ answers: [], next: null })
+      expect(lookup!.more!([list], one, CONTEXT)).toMatchObject({ label: 'person.enrich' })
+    },
+  )
+
+  it('finds ids of whatever form, in quotes or not', () => {
+    const id = 'abcd'
+    for (const text of [`pdl_id\r\n"${id}"\r\n`, `request_type,pdl_id\nopt_out,${id}`])
+      expect(lookup!.parse(viewOf({ text }), target(person(), id), CONTEXT)).toMatchObject({ record: { opted_out: true } })
   })
 })
 
@@ -384,13 +473,29 @@ describe('people_data_labs bulk answers', () => {
       reason: expect.stringContaining('acme'),
       alternatives: [{ website: 'acme.com' }],
     })
-    const stranger = {
-      status: 200,
-      likelihood: 8,
-      data: { id: ID, full_name: 'bob stone', job_company_name: 'acme' },
-      metadata: { row: '0' },
+    expect(JSON.stringify(answer)).toContain('acme.com')
+  })
+
+  it('about another person are skipped without saying who that is', () => {
+    const told = (fields: JsonObject): Answer =>
+      parse(
+        [{ status: 200, likelihood: 8, data: { id: ID, ...fields }, metadata: { row: '0' } }],
+        [target(person())],
+        'person',
+      )[0]!
+    const stranger = told({ full_name: 'bob stone', job_company_name: 'acme', linkedin_url: 'linkedin.com/in/bob-stone' })
+    expect(stranger).toMatchObject({
+      kind: 'skipped',
+      reason: expect.stringContaining('somebody'),
+      alternatives: [{ id: ID, company: 'acme', name_similarity: expect.any(Number) }],
+    })
+    // The same company, and nearly the same name: too little to count, and no less a stranger.
+    const likely = told({ full_name: 'autumnus bobstone', job_company_name: 'Russell, Alvarez and Morgan' })
+    const employed = told({ full_name: 'autumn andrews', job_company_name: 'Russel Alvares Morgan' })
+    for (const answer of [stranger, likely, employed]) {
+      const kept = answer.kind === 'record' ? answer.identity : answer
+      expect(JSON.stringify(kept)).not.toMatch(/stone|autumnus|"autumn andrews"/)
     }
-    expect(parse([stranger], [target(person())], 'person')).toMatchObject([{ kind: 'skipped' }])
   })
 
   it('about a known id need no second proof', () => {

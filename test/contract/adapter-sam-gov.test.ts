@@ -413,12 +413,12 @@ describe.skipIf(!hasRecordings(PROVIDER))('sam_gov against recordings', () => {
   it('does not take the feed row of one registration for the whole company', () => {
     const { items } = samGov.feed!.parse(recordedView(PROVIDER, 'entity_one_uei_two_records_by_EFT'), '2022-12-22', null, CONTEXT)
     expect(items).toHaveLength(1)
-    expect(samGov.feed!.answer(items[0]!, target('TESTLZR5JNQ8'), CONTEXT)).toMatchObject({ kind: 'skipped' })
+    expect(samGov.feed!.answer(items[0]!, target('TESTLZR5JNQ8'), CONTEXT)).toMatchObject({ kind: 'due' })
     const single = samGov.feed!.parse(recordedView(PROVIDER, 'entity_single_registration_and_core'), '2022-12-22', null, CONTEXT)
       .items[0]!
     expect(single.aliases).toEqual(['uei:XRVFU3YRA2U5'])
     expect(samGov.feed!.answer(single, target('XRVFU3YRA2U5', 'XRVFU3YRA2U5'), CONTEXT)).toMatchObject({ kind: 'record' })
-    expect(samGov.feed!.answer(single, target('XRVFU3YRA2U5', 'XRVFU3YRA2U5+0001'), CONTEXT)).toMatchObject({ kind: 'skipped' })
+    expect(samGov.feed!.answer(single, target('XRVFU3YRA2U5', 'XRVFU3YRA2U5+0001'), CONTEXT)).toMatchObject({ kind: 'due' })
     expect(samGov.feed!.answer(single, target('TESTLZR5JNQ8'), CONTEXT)).toBeNull()
   })
 

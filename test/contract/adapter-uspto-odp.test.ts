@@ -4,7 +4,7 @@ import { recordOfRow } from '../../ts/adapters/uspto/record.ts'
 import { usptoOdp } from '../../ts/adapters/uspto-odp.ts'
 import type { Entity } from '../../ts/model/entity.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../ts/model/json.ts'
-import type { ResponseClass } from '../../ts/model/response.ts'
+import type { RequestSpec, ResponseClass, ResponseView } from '../../ts/model/response.ts'
 import { payloadHash } from '../../ts/refresh/canonical.ts'
 import { type EmptyReading, readingsOf } from './adapter-readings.ts'
 import type { Conversation } from './adapter-requests.ts'
@@ -177,6 +177,7 @@ const NONE = viewOf({ status: 404, body: { code: 404, errorDetails: 'No matching
 
 const many = (number: number, from = 0): readonly JsonObject[] =>
   Array.from({ length: number }, (_, at) => ({ ...ROW, applicationNumberText: String(17_000_000 + from + at) }))
+const TOO_LARGE = viewOf({ status: 413, body: { code: '413', message: 'Payload Too Large' } })
 const POLYPLUS = target(company('PolyPlus Battery Company'))
 const CONVERSATIONS: readonly Conversation[] = [
   {
@@ -195,6 +196,7 @@ const CONVERSATIONS: readonly Conversation[] = [
     answers: [page(many(100), 150)],
     requests: 2,
   },
+  { name: 'pages of an applicant, the first too large', by: 'identity', targets: [POLYPLUS], answers: [TOO_LARGE], requests: 2 },
 ]
 
 adapterSuite(usptoOdp, {
@@ -340,6 +342,30 @@ describe('uspto_odp', () => {
     expect(reason).toBe('HTTP 400: Bad Request; Invalid request, review the q parameter')
   })
 
+  it('asks for smaller pages where one is too large, and gives up at a single row', () => {
+    const classOf = (request: RequestSpec) => usptoOdp.classify(TOO_LARGE, request, CONTEXT).class
+    const limits = (ask: (views: readonly ResponseView[]) => RequestSpec | null): unknown[] => {
+      const seen: unknown[] = []
+      for (let views: ResponseView[] = []; ; views = [...views, TOO_LARGE]) {
+        const request = ask(views)!
+        seen.push((request.json as JsonObject)['pagination'])
+        if (classOf(request) !== 'ok') return seen
+      }
+    }
+    const halves = [100, 50, 25, 12, 6, 3, 1].map((limit) => ({ offset: 0, limit }))
+    const context = CONTEXT
+    expect(limits((views) => usptoOdp.resolve!.request(views, POLYPLUS, context))).toEqual(halves)
+    const decided = target(company('Other'), 'POLYPLUS BATTERY|CA')
+    expect(limits((views) => usptoOdp.resolve!.ofDecided!.request(views, decided, context))).toEqual(halves)
+    const day = '2026-11-20'
+    const cursorAfter = (views: readonly ResponseView[]): string | null =>
+      views.reduce<string | null>((cursor, view) => usptoOdp.feed!.parse(view, day, cursor, context).next, null)
+    expect(limits((views) => usptoOdp.feed!.request({ from: 0, to: 1 }, day, cursorAfter(views), context))).toEqual(halves)
+    expect(classOf(usptoOdp.batch!.request([target(patent('17248024')), target(patent('14412875'))], 'x', null, context))).toBe(
+      'invalid_request',
+    )
+  })
+
   describe('the days of a feed', () => {
     const { feed } = usptoOdp
     const window = { from: 0, to: 1 }
@@ -354,6 +380,21 @@ describe('uspto_odp', () => {
       expect([items.length, next]).toEqual([100, '200'])
       expect(feed!.request(window, '2026-11-20', next, CONTEXT).json).toMatchObject({ pagination: { offset: 200, limit: 100 } })
       expect(feed!.parse(page(rows.slice(0, 50), 250), '2026-11-20', next, CONTEXT).next).toBeNull()
+    })
+
+    it('go on from where a page was too large, in smaller ones, and never beyond what can be read', () => {
+      const rows = Array.from({ length: 50 }, (_, at) => changedOn('2026-11-20', '2021-01-05', 17_000_000 + at))
+      const pagination = (cursor: string | null) => {
+        const request = feed!.request(window, '2026-11-20', cursor, CONTEXT)
+        return (request.json as JsonObject)['pagination']
+      }
+      const half = feed!.parse(TOO_LARGE, '2026-11-20', '100', CONTEXT).next
+      expect([half, pagination(half)]).toEqual(['100/50', { offset: 100, limit: 50 }])
+      const { items, next } = feed!.parse(page(rows, 250), '2026-11-20', half, CONTEXT)
+      expect([items.length, pagination(next)]).toEqual([50, { offset: 150, limit: 50 }])
+      expect(pagination('9990/25')).toEqual({ offset: 9_990, limit: 10 })
+      for (const wrong of ['10000', '0/0', '0/101', '5/x', '-1', '1/2/3'])
+        expect(() => feed!.request(window, '2026-11-20', wrong, CONTEXT), wrong).toThrow(/no place/)
     })
 
     it('with more than can be read are split by the day of filing, down to a day', () => {
@@ -522,6 +563,33 @@ describe('uspto_odp', () => {
         ),
       ).toBeNull()
       expect(usptoOdp.resolve!.request([page([ROW])], target(company('PolyPlus')), CONTEXT)).toBeNull()
+    })
+
+    it('are read newest first, and in smaller pages from where one was too large', () => {
+      const full = page([ROW], 300)
+      const next = (...views: ResponseView[]) =>
+        (usptoOdp.resolve!.request(views, target(company('PolyPlus')), CONTEXT)?.json ?? null) as JsonObject | null
+      expect(next()!['sort']).toEqual([{ field: 'applicationMetaData.filingDate', order: 'desc' }])
+      expect(next(full, TOO_LARGE)!['pagination']).toEqual({ offset: 100, limit: 50 })
+      expect(next(full, TOO_LARGE, full)!['pagination']).toEqual({ offset: 150, limit: 50 })
+      expect(next(full, TOO_LARGE, full, full, full)!['pagination']).toEqual({ offset: 250, limit: 50 })
+      expect(next(full, TOO_LARGE, full, full, full, full)).toBeNull()
+      // Twenty questions are all that may be asked of a name.
+      expect(next(TOO_LARGE, TOO_LARGE, ...Array.from({ length: 18 }, () => page([ROW], 100_000)))).toBeNull()
+    })
+
+    it('of which not all applications were read are a little less sure, and say how many', () => {
+      const row = (number: number) => applicant('PolyPlus Battery Company', 'CA', String(number))
+      const resolve = (...views: ResponseView[]) =>
+        usptoOdp.resolve!.parse(views, target(company('PolyPlus Battery Co., Inc.')), CONTEXT)
+      const whole = resolve(page([row(17_000_001), row(17_000_002)], 2))
+      expect(whole.candidates).toMatchObject([{ confidence: 0.95, evidence: { applications: 2, unread: 0 } }])
+      const part = resolve(TOO_LARGE, page([row(17_000_001), row(17_000_002)], 1_500), page([row(17_000_002)], 1_500))
+      expect(part.candidates).toMatchObject([{ confidence: 0.922, evidence: { applications: 2, unread: 1_498 } }])
+      expect(part.discovered).toHaveLength(2)
+      const others = resolve(page([applicant('Battery Company of Ohio', 'CA')], 1_500))
+      expect(others).toMatchObject({ candidates: [], reason: expect.stringContaining('newest 1 of 1500') })
+      expect(resolve(NONE).reason).toBe('the Office knows no applicant of that name')
     })
   })
 })

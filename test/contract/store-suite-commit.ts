@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { partitionKey } from '../../ts/model/keys.ts'
 import { HOUR_MS } from '../../ts/model/time.ts'
-import type { CommitBatch, ProvenUnchanged } from '../../ts/stores/store.ts'
+import { type CommitBatch, ERASURES, type ProvenUnchanged } from '../../ts/stores/store.ts'
 import {
   at,
   batch,
@@ -162,6 +162,28 @@ export function commitSuite(open: Open): void {
       const [a] = await seedAssigned(store, ['A'])
       await commitRows(store, [entry(a!, { attempts: 1 }), entry(a!, { attempts: 2 })])
       expect((await rowOf(store, a!)).attempts).toBe(2)
+    })
+
+    it('erases what earlier events of an entity said, not that they happened', async () => {
+      const store = await open()
+      const [a, b] = await seedAssigned(store, ['A', 'B'])
+      const held = await lease(store)
+      await store.commit(batch(held, 1, { events: [event(a!, 'e1'), event(a!, 'e2'), event(b!, 'e3')] }))
+      expect(await store.getState(ERASURES)).toBeNull()
+      const own = [{ path: '$.opted_out', old: null, new: true }]
+      await store.commit(batch(held, 2, { erased: [a!], events: [event(a!, 'e4', { changes: own }), event(a!, 'e1')] }))
+      const stored = await list(store.events({ limit: 9 }))
+      expect(stored.map(({ eventId, changes }) => [eventId, changes.length])).toEqual([
+        ['e1', 0],
+        ['e2', 0],
+        ['e3', 1],
+        ['e4', 1],
+      ])
+      expect(stored.at(-1)!.changes).toEqual(own)
+      expect(stored[0]).toEqual({ ...event(a!, 'e1', { changes: [] }), position: stored[0]!.position })
+      expect((await store.getState(ERASURES))?.version).toBe(1)
+      await store.commit(batch(held, 3, { erased: [] }))
+      expect((await store.getState(ERASURES))?.version).toBe(1)
     })
 
     it('counts up the version of a fact that it replaces', async () => {

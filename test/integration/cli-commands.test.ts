@@ -122,6 +122,12 @@ describe('from bulk files to events', () => {
     expect(people.out).toMatch(/… and [\d,]+ partitions more/)
   })
 
+  it('says so when the state file holds nobody to ask about', async () => {
+    const { code, err } = await cli('refresh', '--source', 'sam_gov', '--state', 'mistyped.sqlite')
+    expect(code).toBe(0)
+    expect(err).toMatch(/mistyped\.sqlite holds no entities\. Load some first: .*ingest --awards FILE/)
+  })
+
   it('a dry run asks nobody and writes nothing', async () => {
     const arrived = sandbox.sandbox.log.total
     type DryRun = {
@@ -468,4 +474,14 @@ describe('from bulk files to events', () => {
     })
     return openEngine({ config, logger: { log() {} }, readOnly: false, scrubber: world.scrubber, env: () => undefined })
   }
+
+  it('a pending entry of somebody who cannot be asked about is not called due', async () => {
+    type Unresolved = { unresolved: { entity_kind: string; entity_key: string }[] }
+    const { document } = await json<Unresolved>('identities list', '--unresolved', '--source', 'sam_gov')
+    expect(document.unresolved.length).toBeGreaterThan(0)
+    const { entity_kind: kind, entity_key: key } = document.unresolved[0]!
+    const { err } = await cli('pending', 'add', '--source', 'sam_gov', '--entity', `${kind}:${key}`, '--reason', 'a letter')
+    expect(err).toContain(`sam_gov cannot be asked about ${kind}:${key} (`)
+    expect(err).not.toContain('Due now')
+  })
 })

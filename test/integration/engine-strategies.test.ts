@@ -156,6 +156,24 @@ describe('the change feed of USAspending', { timeout: 120_000 }, () => {
     expect(requestsSince(byFeed.home, before).flatMap((entry) => entry.keys).length).toBeGreaterThan(0)
     expect(await byFeed.engine.store.pending()).toEqual([])
   })
+
+  it('day after day finds what is published days after the day that it bears', async () => {
+    const { evolution, all } = byFeed.home.sandbox.sandbox.world.usaspending
+    // The same moment for both.
+    await byBatch.later(`${Math.round((byFeed.now - byBatch.now) / 1000)}s`)
+    const from = byFeed.now
+    for (let day = 0; day < 10; day += 1) {
+      for (const life of [byFeed, byBatch]) {
+        await life.later('1d')
+        const report = await refreshAll(life.engine, { sources: ['usaspending'] })
+        expectDone(report)
+        expect(strategies(report)).toContain(life === byFeed ? 'usaspending feed' : 'usaspending batch')
+      }
+      expect(await byFeed.hashes('usaspending')).toEqual(await byBatch.hashes('usaspending'))
+    }
+    const published = all(byFeed.now).flatMap((_, index) => evolution.steps(index, from, byFeed.now))
+    expect(published.filter(({ at, after }) => after.lastModified * DAY_MS < at - 2 * DAY_MS).length).toBeGreaterThan(2)
+  })
 })
 
 describe('a window of the operator', { timeout: 120_000 }, () => {

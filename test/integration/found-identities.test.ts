@@ -28,7 +28,7 @@ const SOURCE = 'clearbit'
 const SURE = { kind: 'company', key: 'uei:SURE' } as const
 const DOUBT = { kind: 'company', key: 'uei:DOUBT' } as const
 
-/** SURE is answered with its own domain; DOUBT's domain leads to a company of a like name elsewhere: 0.5 + 0.4 of the similarity. */
+/** SURE is answered with its own domain; DOUBT's domain leads to a company of a like name, nobody knows where: 0.8 of 0.5 + 0.4 of the similarity. */
 const ITEMS: Readonly<Record<string, JsonObject>> = {
   'sure.com': { id: '11111111-1111-4111-8111-111111111111', domain: 'sure.com', name: 'Sure Optics' },
   'doubt.com': {
@@ -95,7 +95,7 @@ const FULL = {
   coverage_threshold: 0.9,
 }
 const REASON =
-  /^the best match 22222222-.* has confidence 0\.8\d*, below 0\.85; decide with: identities set --source clearbit --entity company:uei:DOUBT --provider-key 22222222-/
+  /^the best match 22222222-.* has confidence 0\.6\d*, below 0\.85; decide with: identities set --source clearbit --entity company:uei:DOUBT --provider-key 22222222-/
 
 describe.each(STORES)('identities that come with answers, %s store', (kind) => {
   test('below the threshold are kept as candidates, and their record is not taken', async () => {
@@ -137,7 +137,7 @@ describe.each(STORES)('identities that come with answers, %s store', (kind) => {
   test('are judged anew when the threshold changes, and asked about again after a cadence', async () => {
     const { world, judgeBy, populate, refresh, known, waiting } = await scene(kind)
     await refresh()
-    judgeBy(0.75)
+    judgeBy(0.6)
     expect(await refresh()).toHaveLength(1)
     expect(await known()).toEqual([DOUBT.key, SURE.key])
     judgeBy(0.98)

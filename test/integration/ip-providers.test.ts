@@ -8,6 +8,7 @@ import { dataFileProblems, readersOf } from '../../ts/data-files.ts'
 import type { JsonObject, JsonValue } from '../../ts/model/json.ts'
 import type { RunReport } from '../../ts/model/run-report.ts'
 import type { Logger } from '../../ts/runtime/ports.ts'
+import { HOST_NETWORKS } from '../../ts/sandbox/world/ip-world.ts'
 import type { Engine } from '../../ts/wiring.ts'
 import { configFor, type Home, openHome, openTestEngine, refreshAll } from '../chaos/support/home.ts'
 
@@ -52,18 +53,24 @@ async function configOf(source: 'asn' | 'geoip', options: JsonObject, policy: Re
 type Scene = {
   refresh(options: JsonObject, force?: boolean): Promise<RunReport>
   records(): Promise<ReadonlyMap<string, JsonObject>>
+  /** Their kinds. */
+  events(): Promise<readonly string[]>
   close(): Promise<void>
 }
 
 /** The same state, whatever the options of the run. */
-async function scene(source: 'asn' | 'geoip', policy: Readonly<Record<string, JsonValue>> = {}): Promise<Scene> {
+async function scene(
+  source: 'asn' | 'geoip',
+  policy: Readonly<Record<string, JsonValue>> = {},
+  addresses: readonly string[] = ADDRESSES,
+): Promise<Scene> {
   const dir = join(directory, `state-${++states}`)
   let engine: Engine | null = null
   const opened = async (options: JsonObject): Promise<Engine> => {
     await engine?.close()
     engine = await openTestEngine(await configOf(source, options, policy, dir), { logger })
     const at = engine.clock.now()
-    const entities = ADDRESSES.map((key) => ({
+    const entities = addresses.map((key) => ({
       kind: 'ip' as const,
       key,
       attributes: { address: key, version: 4 },
@@ -81,6 +88,11 @@ async function scene(source: 'asn' | 'geoip', policy: Readonly<Record<string, Js
       for await (const { entity, record, present } of engine!.store.currentRecords(source))
         if (present) found.set(entity.key, record)
       return found
+    },
+    async events() {
+      const kinds: string[] = []
+      for await (const { kind } of engine!.store.events({ source, limit: 1_000 })) kinds.push(kind)
+      return kinds
     },
     async close() {
       await engine?.close()
@@ -122,6 +134,35 @@ describe('a provider that fails', { timeout: 60_000 }, () => {
       expect(again.partitions.map(({ status, counts }) => [status, counts.items, counts.failed])).toEqual([
         ['done', ADDRESSES.length, 0],
       ])
+    } finally {
+      await close()
+    }
+  })
+
+  it('takes nothing away of what it said: the next one is no word about it, and nothing that differs is a change', async () => {
+    // Of networks that both know.
+    const known = HOST_NETWORKS.slice(0, 8).map(({ v4 }) => `${v4}.5.5`)
+    const { refresh, records, events, close } = await scene('asn', {}, known)
+    const options = { providers: ['ripestat', 'embedded'] }
+    try {
+      await refresh(options)
+      const before = await records()
+      expect([...before.values()].map(({ provenance }) => (provenance as JsonObject)['provider'])).toContain('ripestat')
+      expect(await events()).toEqual(known.map(() => 'created'))
+      await fault('asn', '500')
+      const during = await refresh(options, true)
+      const ofRipestat = [...before.values()].filter(
+        ({ provenance }) => (provenance as JsonObject)['provider'] === 'ripestat',
+      ).length
+      expect(during.partitions[0]!.counts).toMatchObject({ changed: 0, failed: ofRipestat })
+      expect(await records()).toEqual(before)
+      await fetch(`${home.sandbox.url}/_admin/faults`, { method: 'DELETE' })
+      // Another choice of providers is ours as well.
+      const chosen = await refresh({ providers: ['embedded'] }, true)
+      expect(chosen.partitions[0]!.counts).toMatchObject({ changed: 0, failed: 0 })
+      for (const { provenance } of (await records()).values()) expect(provenance).toMatchObject({ provider: 'embedded' })
+      // What none of the chosen knows is absent; all else stays as it was told.
+      expect((await events()).filter((kind) => kind !== 'absent')).toEqual(known.map(() => 'created'))
     } finally {
       await close()
     }

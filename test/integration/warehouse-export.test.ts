@@ -19,6 +19,7 @@ import type { JsonObject } from '../../ts/model/json.ts'
 import { OUTCOMES } from '../../ts/model/ledger.ts'
 import { DAY_MS, HOUR_MS } from '../../ts/model/time.ts'
 import { dueAt, isDue, isStale } from '../../ts/refresh/freshness.ts'
+import { ERASURES } from '../../ts/stores/store.ts'
 import { type ExportReport, exportWarehouse } from '../../ts/warehouse/export.ts'
 import { currentRecord, deltaEvent, type FakeStore, fakeStore, ledgerEntry } from '../unit/warehouse/fake-store.ts'
 import {
@@ -378,6 +379,25 @@ describe('only what changed', () => {
     expect(manifest.events.length).toBeLessThan(10)
     for (const chunk of manifest.events) expect(chunk.rows).toBeLessThanOrEqual(50)
     expect(await query(path, 'SELECT events_through FROM export_info')).toEqual([{ events_through: String(expected * 3) }])
+  })
+
+  it('writes the events anew after values were erased, and leaves no file that still has them', async () => {
+    for (const position of [1, 2, 3])
+      store.eventList.push(deltaEvent(position, { changes: [{ path: '$.x', old: null, new: `SECRET-${position}` }] }))
+    await exportWarehouse(exportDeps(path, store, { chunkRows: 2 }), INCREMENTAL)
+    store.eventList[0] = { ...store.eventList[0]!, changes: [] }
+    store.states.set(ERASURES, { version: 1, value: null })
+    await exportWarehouse(exportDeps(path, store, { chunkRows: 2 }), INCREMENTAL)
+    expect(await query(path, 'SELECT position, new FROM event_changes ORDER BY position')).toEqual([
+      { position: '2', new: '"SECRET-2"' },
+      { position: '3', new: '"SECRET-3"' },
+    ])
+    // Readers may still hold the earlier files: like all that is replaced they go an hour later.
+    const earlier = parquetFiles(path).filter((file) => /^events.*g000001/.test(file))
+    expect(earlier.length).toBeGreaterThan(0)
+    writeFileSync(join(path, 'unreferenced.json'), JSON.stringify(Object.fromEntries(earlier.map((file) => [file, 0]))))
+    expect((await exportWarehouse(exportDeps(path, store, { chunkRows: 2 }), INCREMENTAL)).eventsAdded).toBe(0)
+    expect(parquetFiles(path).filter((file) => /^events.*g000001/.test(file))).toEqual([])
   })
 
   it('coverage is a history with a latest state', async () => {

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type {
   Answer,
   BatchCapability,
+  FeedAnswer,
   FeedCapability,
   FileCapability,
   LookupCapability,
@@ -36,7 +37,7 @@ function nextOf(view: ResponseView): string | null {
   return typeof next === 'string' ? next : null
 }
 
-function recordAnswer(entity: EntityRef, row: JsonObject, view?: ResponseView): Answer {
+function recordAnswer(entity: EntityRef, row: JsonObject, view?: ResponseView): FeedAnswer {
   const id = String(row['id'])
   const etag = view?.headers['etag'] ?? null
   return {

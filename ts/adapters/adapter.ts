@@ -47,6 +47,11 @@ export type Answer =
       readonly identity?: FoundIdentity
       readonly validators?: Validators
       readonly discovered?: readonly Discovered[]
+      /**
+       * The provider obliges whoever has it to forget what it said before (somebody objected): earlier events lose their values,
+       * and the event of this answer says what is known from now on, not what was.
+       */
+      readonly erasesHistory?: true
     }
   | { readonly kind: 'absent'; readonly entity: EntityRef; readonly reason: string }
   /** Feeds only: it changed, and the feed does not say what it is now. It becomes due at this source at once. */
@@ -168,6 +173,8 @@ export type FeedItem = {
   readonly row: JsonObject
 }
 
+export type FeedAnswer = Exclude<Answer, { readonly kind: 'skipped' }>
+
 /** What changed at the provider in a window of time, walked slice by slice, page by page. */
 export type FeedCapability = {
   /** A cheap question whose answer tells whether anything is new since the last complete pass. */
@@ -192,8 +199,11 @@ export type FeedCapability = {
     cursor: string | null,
     context: AdapterContext,
   ): { readonly items: readonly FeedItem[]; readonly next: string | null; readonly split?: readonly string[] }
-  /** What the item says about one of the entities it matched; null when it is not about that entity after all. */
-  answer(item: FeedItem, target: Target, context: AdapterContext): Answer | null
+  /**
+   * What the item says about one of the entities it matched; null when it is not about that entity after all. What cannot be told
+   * from the item alone is `due`, never `skipped`: what is known of the entity stays, and a look-up tells.
+   */
+  answer(item: FeedItem, target: Target, context: AdapterContext): FeedAnswer | null
 }
 
 type BulkFile = {
@@ -266,6 +276,14 @@ export type SourceAdapter = {
   readonly entityKinds: readonly EntityKind[]
   /** Raise it whenever `record` would come out differently for the same payload: the next answer is then no change of the provider's. */
   readonly normalizerVersion: number
+  /** Options that decide what a record holds (which parts are asked for, how many rows): another choice counts as another normalizer. */
+  readonly recordOptions?: readonly string[]
+  /**
+   * Where one of several providers is asked: whose word a record is, and whether only because a better one could not be asked
+   * (`standsIn`). Words of different providers are not compared, as their difference is nothing that happened; and a stand-in's never
+   * replaces what a better one said.
+   */
+  readonly origin?: (record: JsonObject) => { readonly by: string; readonly standsIn: boolean }
   readonly credentials: readonly CredentialSpec[]
   /** Validates the `options` block of the config; unknown keys are refused. */
   readonly options: ZodType<JsonObject>

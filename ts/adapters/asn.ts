@@ -48,6 +48,7 @@ export const asn: SourceAdapter = {
   docs: 'https://stat.ripe.net/docs/data-api/api-endpoints/prefix-overview',
   entityKinds: ['ip'],
   normalizerVersion: 1,
+  recordOptions: ['mmdb'],
   credentials: [],
   options: z
     .strictObject({

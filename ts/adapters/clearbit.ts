@@ -60,6 +60,7 @@ export const clearbit = createCommercialAdapter({
   idPath: 'id',
   domainPath: 'domain',
   namePath: 'name',
+  placePath: { city: 'geo.city', state: 'geo.stateCode' },
   fields: {
     id: ['id', 'text'],
     name: ['name', 'text'],

@@ -85,6 +85,7 @@ export const dns: SourceAdapter = {
   docs: 'https://developers.google.com/speed/public-dns/docs/doh/json',
   entityKinds: ['domain'],
   normalizerVersion: 1,
+  recordOptions: ['ipv6'],
   credentials: [],
   options: z.strictObject({
     ipv6: z.boolean().default(true).describe('Also ask for IPv6 addresses, a second question per domain'),

@@ -16,6 +16,7 @@ export const edgar: SourceAdapter = {
   docs: 'https://www.sec.gov/search-filings/edgar-application-programming-interfaces',
   entityKinds: ['company'],
   normalizerVersion: 1,
+  recordOptions: ['company_facts', 'history_pages'],
   // No key. What the SEC wants is a User-Agent with a contact: `user_agent` in the config.
   credentials: [],
   options: z.strictObject({

@@ -71,6 +71,7 @@ export const geoip: SourceAdapter = {
   docs: 'https://dev.maxmind.com/geoip/docs/web-services/',
   entityKinds: ['ip'],
   normalizerVersion: 1,
+  recordOptions: ['maxmind_service', 'mmdb'],
   // HTTP Basic: the variable holds base64 of `account id:licence key`.
   credentials: [{ name: 'basic', placement: { in: 'header', name: 'Authorization', prefix: 'Basic ' }, required: false }],
   options: z

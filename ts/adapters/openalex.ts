@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { SourceAdapter } from './adapter.ts'
 import { classifyOpenalex } from './openalex/classify.ts'
 import { readAuthorKey } from './openalex/ids.ts'
-import { authorRequest, DEFAULT_RECENT_WORKS, lookup } from './openalex/lookup.ts'
+import { authorRequest, DEFAULT_RECENT_WORKS, DEFAULT_WORKS_SINCE, lookup } from './openalex/lookup.ts'
 import { resolve } from './openalex/resolve.ts'
 import { attributeText } from './shared/entity.ts'
 
@@ -15,7 +15,8 @@ export const openalex: SourceAdapter = {
   title: 'OpenAlex',
   docs: 'https://help.openalex.org/',
   entityKinds: ['person'],
-  normalizerVersion: 1,
+  normalizerVersion: 2,
+  recordOptions: ['recent_works', 'works_since'],
   // It may stand in the query, too, where logs would keep it. A wrong one is refused even where none is needed.
   credentials: [{ name: 'api_key', placement: { in: 'header', name: 'Authorization', prefix: 'Bearer ' }, required: false }],
   options: z.strictObject({
@@ -25,7 +26,11 @@ export const openalex: SourceAdapter = {
       .min(0)
       .max(100)
       .default(DEFAULT_RECENT_WORKS)
-      .describe('Newest works in a record, for one credit each look-up; 0: none, and look-ups are free'),
+      .describe('At most so many works in a record, for one credit each look-up; 0: none, and look-ups are free'),
+    works_since: z.iso
+      .date({ error: 'is no day; write it as 2024-01-01' })
+      .default(DEFAULT_WORKS_SINCE)
+      .describe('Only works published since then are listed, so that none leaves a list because newer ones came'),
   }),
 
   cohort: { numbered: true, name: () => 'orcid_batch', date: () => null },
@@ -42,13 +47,13 @@ export const openalex: SourceAdapter = {
   probe: () => authorRequest(PROBE),
   classify: classifyOpenalex,
 
-  // Every citation moves them, for nearly everybody, nearly every day.
-  volatile: ['$.counts'],
+  // Every citation moves the counts, for nearly everybody, nearly every day; and of the newest of many works one makes room for another.
+  volatile: ['$.counts', '$.newest_works'],
   arrayKeys: {
     '$.last_institutions': ['id'],
     '$.affiliations': ['id'],
     '$.topics': ['id'],
     '$.works': ['id'],
   },
-  unordered: ['$.other_names'],
+  unordered: ['$.other_names', '$.affiliations[*].years'],
 }

@@ -13,7 +13,13 @@ export const opencorporates: SourceAdapter = {
   title: 'OpenCorporates API v0.4',
   docs: 'https://api.opencorporates.com/documentation/API-Reference',
   entityKinds: ['company'],
-  normalizerVersion: 1,
+  normalizerVersion: 2,
+  recordOptions: ['officers', 'statements', 'max_pages'],
+  // A plan that has a list today and not tomorrow (403) says nothing about the company.
+  origin: ({ officers, owners }) => {
+    const lists = [...(officers == null ? [] : ['officers']), ...(owners == null ? [] : ['owners'])]
+    return { by: ['company', ...lists].join('+'), standsIn: false }
+  },
   // The documentation shows it in the query; the header is accepted as well, and stays out of logs on the way.
   credentials: [{ name: 'api_token', placement: { in: 'header', name: 'X-API-TOKEN' }, required: true }],
   options: z.strictObject({
@@ -49,5 +55,5 @@ export const opencorporates: SourceAdapter = {
 
   volatile: [],
   arrayKeys: { '$.officers': ['id'], '$.owners': ['kind', 'name', 'notified_on'] },
-  unordered: ['$.previous_names', '$.industry_codes'],
+  unordered: ['$.previous_names', '$.industry_codes', '$.owners[*].mechanisms'],
 }

@@ -1,7 +1,7 @@
 /** OpenFEC: political contributions of those who name a company as their employer, as sums. `docs/adapters/openfec.md`. */
 import { z } from 'zod'
 import type { SourceAdapter } from './adapter.ts'
-import { batch, DEFAULT_MAX_PAGES, DEFAULT_SINCE, employerKeyProblem, employerProblem } from './openfec/by-employer.ts'
+import { batch, DEFAULT_MAX_PAGES, DEFAULT_SINCE, employerKeyProblem, employerProblem, MAX_PAGES } from './openfec/by-employer.ts'
 import { classifyOpenfec } from './openfec/classify.ts'
 import { companyNameKey } from './shared/names.ts'
 
@@ -10,7 +10,8 @@ export const openfec: SourceAdapter = {
   title: 'OpenFEC',
   docs: 'https://api.open.fec.gov/developers/',
   entityKinds: ['company'],
-  normalizerVersion: 2,
+  normalizerVersion: 3,
+  recordOptions: ['since'],
   // In the header: as a query parameter the key would end in every log on the way.
   credentials: [{ name: 'api_key', placement: { in: 'header', name: 'X-Api-Key' }, required: true }],
   options: z.strictObject({
@@ -26,9 +27,11 @@ export const openfec: SourceAdapter = {
       .number()
       .int()
       .min(1)
-      .max(1_000)
+      .max(MAX_PAGES)
       .default(DEFAULT_MAX_PAGES)
-      .describe('Pages of 100 contributions; a company with more is skipped, because its name is too common'),
+      .describe(
+        'Pages of 100 contributions, of which no more than 99 are walked for one company; one with more is skipped, because its name is too common',
+      ),
   }),
 
   cohort: { numbered: true, name: () => 'employer_batch', date: () => null },

@@ -17,6 +17,7 @@ export const orcid: SourceAdapter = {
   docs: 'https://info.orcid.org/documentation/api-tutorials/api-tutorial-read-data-on-a-record/',
   entityKinds: ['person'],
   normalizerVersion: 1,
+  recordOptions: ['max_works'],
   // Without it the daily quota is that of the address, with it that of the client. A token lasts about twenty years.
   credentials: [{ name: 'access_token', placement: { in: 'header', name: 'Authorization', prefix: 'Bearer ' }, required: false }],
   options: z.strictObject({

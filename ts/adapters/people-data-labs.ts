@@ -25,7 +25,7 @@ export const peopleDataLabs: SourceAdapter = {
   title: 'People Data Labs v5',
   docs: 'https://docs.peopledatalabs.com/docs/reference-company-enrichment-api',
   entityKinds: ['company', 'person'],
-  normalizerVersion: 1,
+  normalizerVersion: 2,
   credentials: [{ name: 'api_key', placement: { in: 'header', name: 'X-Api-Key' }, required: true }],
   options: z.strictObject({
     min_likelihood: z
@@ -63,6 +63,8 @@ export const peopleDataLabs: SourceAdapter = {
     '$.naics_codes',
     '$.sic_codes',
     '$.education',
+    '$.education[*].degrees',
+    '$.education[*].majors',
     '$.experience',
     '$.job_title_levels',
   ],

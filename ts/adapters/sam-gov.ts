@@ -16,6 +16,7 @@ export const samGov: SourceAdapter = {
   docs: 'https://open.gsa.gov/api/entity-api/',
   entityKinds: ['company'],
   normalizerVersion: 1,
+  recordOptions: ['api_version'],
   // In the header: as a query parameter the key would end in every log on the way.
   credentials: [{ name: 'api_key', placement: { in: 'header', name: 'X-Api-Key' }, required: true }],
   options: z.strictObject({

@@ -1,5 +1,6 @@
 /** A run's report for people. Pure. */
 import type { PartitionReport, RunReport, SourceReport } from '../model/run-report.ts'
+import { callsSavedByStrategy } from '../refresh/calls-saved.ts'
 import type { CliContext } from './context.ts'
 import { duration, instant, number, percent, plural } from './format.ts'
 import { type Column, formatTable } from './table.ts'
@@ -49,6 +50,9 @@ export function runText(report: RunReport, { tableWidth, bold }: Pick<CliContext
   }
   for (const { source, due, why } of report.heldBack)
     parts.push(`${source} was not asked${due === 0 ? '' : `, ${number(due)} due there`}: ${why}\n`)
+  const saved = Object.entries(callsSavedByStrategy(report.partitions)).filter(([, calls]) => calls > 0)
+  if (saved.length > 0)
+    parts.push(`\nCalls saved against one look-up each: ${saved.map(([way, calls]) => `${way} ${number(calls)}`).join(', ')}.`)
   parts.push(`\n${summary(report, done.length, open.length)}\n`)
   return parts.join('')
 }

@@ -8,6 +8,7 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { isJsonObject, type JsonObject } from '../model/json.ts'
 import { type AdapterCatalog, type ConfigView, crossCheck } from './check.ts'
+import { contactProblem } from './contact.ts'
 import { problemsOfIssues } from './issues.ts'
 import { applyOverrides, environmentOverrides, type Override, parseSetting } from './overrides.ts'
 import { ConfigError, type ConfigProblem, sortProblems } from './problems.ts'
@@ -78,7 +79,7 @@ export async function readConfig(request: ConfigRequest): Promise<ConfigFinding>
   const moved = movedPaths(parsed.data, request, tree)
   const config = complete(parsed.data, request, moved)
   const origins = new Map([...tree.origins, ...moved.origins])
-  const loaded = { config, environment: request.environment, files, origins, warnings: warningsOf(config, request) }
+  const loaded = { config, environment: request.environment, files, origins, warnings: warningsOf(config, request, origins) }
   return { loaded, problems: [] }
 }
 
@@ -204,9 +205,12 @@ function complete(config: Config, request: ConfigRequest, { state, warehouse }: 
   }
 }
 
-function warningsOf(config: Config, request: ConfigRequest): readonly ConfigProblem[] {
+function warningsOf(config: Config, request: ConfigRequest, origins: ReadonlyMap<string, string>): readonly ConfigProblem[] {
   const warnings: ConfigProblem[] = []
   for (const [name, source] of Object.entries(config.enrichment)) {
+    // Not a problem, which would keep all commands and the other sources from work, like a credential that is not set.
+    const contact = config.enrichment_refresh[name]?.enabled === true ? contactProblem(config, name, origins) : null
+    if (contact !== null) warnings.push(contact)
     for (const [credential, { env, loopback_value: spare }] of Object.entries(source.credentials)) {
       const needed =
         request.adapters.byId(source.adapter)?.credentials.find((spec) => spec.name === credential)?.required === true

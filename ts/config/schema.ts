@@ -173,7 +173,7 @@ export const configSchema = z.strictObject({
       user_agent: z
         .string()
         .min(8)
-        .describe('Sent with every request; name a contact, some providers ask for it')
+        .describe('Sent with every request; name a contact (an e-mail address or a URL): EDGAR is not asked without one')
         .default('enrichment-refresh/0.1 (+set http.user_agent to your contact)'),
       max_body_bytes: positiveInt('Decoded bytes of an answer').default(20_000_000),
       max_file_bytes: positiveInt('Bytes of a bulk file').default(2_000_000_000),

@@ -2,6 +2,7 @@
 import type { Config } from '../config/schema.ts'
 import { isLoopback } from '../config/urls.ts'
 import type { SourceId } from '../model/keys.ts'
+import { refusingClient } from './refusing-client.ts'
 import type { SourceClient } from './source-client.ts'
 
 /**
@@ -18,10 +19,5 @@ export function virtualTimeRefusal(
   const message =
     `${source} is a real provider and clock.source is sandbox; teach the sandbox its dialect and point ` +
     `enrichment.${source}.base_url at it in config/sandbox.yaml, or use another environment`
-  return {
-    async call() {
-      return { kind: 'refused', why: 'credential', message, until: null, stats: { calls: 0, quotaWaitMs: 0 } }
-    },
-    async close() {},
-  }
+  return refusingClient(message)
 }

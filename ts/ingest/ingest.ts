@@ -43,7 +43,10 @@ export type { LoaderId } from './columns.ts'
 export { type Mapping as IngestMapping, readMapping } from './mapping.ts'
 export type { IngestReport } from './report.ts'
 
-export type IngestStore = Pick<Store, 'upsertEntities' | 'entitiesByAlias' | 'seenBy' | 'addIngest' | 'ingests' | 'addQuarantine'>
+export type IngestStore = Pick<
+  Store,
+  'upsertEntities' | 'entitiesByAlias' | 'seenBy' | 'newestIngest' | 'addIngest' | 'ingests' | 'addQuarantine'
+>
 
 export type IngestDeps = {
   readonly store: IngestStore
@@ -88,9 +91,13 @@ function witnessOf(kind: EntityRef['kind'], key: JsonValue | undefined): readonl
   return typeof key === 'string' ? [{ kind, key }] : []
 }
 
-/** True when the file is the one of that ingest, and the store still knows which entities it named. */
-async function isSameFile(store: IngestStore, file: OpenFile, previous: IngestFact | null): Promise<boolean> {
+/**
+ * True when the file is the one of that ingest, and the store still knows which entities it named. `isLast`: only if none began since
+ * either, so that entities say what the file says.
+ */
+async function isSameFile(store: IngestStore, file: OpenFile, previous: IngestFact | null, isLast: boolean): Promise<boolean> {
   if (previous === null) return false
+  if (isLast && (await store.newestIngest()) !== previous.ingestId) return false
   const { detail, sha256, ingestId } = previous
   if (detail['bytes'] !== file.bytes || detail['version'] !== INGEST_VERSION || detail['grain'] !== GRAIN_VERSION) return false
   const { witness, witness_award: award } = detail
@@ -138,7 +145,7 @@ export async function ingestFile(deps: IngestDeps, request: IngestRequest): Prom
   const file = await openCsv(request.path)
   try {
     const previous = await previousIngest(deps.store, request.loader, mappingId(mapping))
-    if (previous !== null && (await isSameFile(deps.store, file, previous))) {
+    if (previous !== null && (await isSameFile(deps.store, file, previous, request.isCurrent === true))) {
       deps.logger.log('info', 'the file is the one that was loaded last; nothing to do', {
         file: request.path,
         loader: request.loader,

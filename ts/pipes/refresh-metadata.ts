@@ -1,11 +1,12 @@
 /** The report of a run as the metadata of its materialization. Names and types are stable: Dagster plots them. Pure. */
+
 import { checkpointDocument } from '../cli/documents.ts'
 import { duration, instant, number, percent, plainText } from '../cli/format.ts'
 import type { Checkpoint, Counts } from '../model/checkpoint.ts'
 import { NO_COUNTS } from '../model/checkpoint.ts'
-import type { Strategy } from '../model/plan.ts'
 import type { PartitionReport, RunReport } from '../model/run-report.ts'
 import { formatWindow, type Window } from '../model/window.ts'
+import { callsSavedByStrategy } from '../refresh/calls-saved.ts'
 import { addCounts } from '../refresh/commit-batch.ts'
 import type { PartitionStats } from '../stores/store.ts'
 import { metadata, type PipesMetadata } from './metadata.ts'
@@ -28,15 +29,6 @@ const seconds = (ms: number): number => Math.round(ms) / 1000
 
 function sum(reports: readonly PartitionReport[], pick: (report: PartitionReport) => number): number {
   return reports.reduce((total, report) => total + pick(report), 0)
-}
-
-/** Calls that one look-up per entity would have taken, less the calls made; by the strategy that saved them. */
-export function callsSavedByStrategy(reports: readonly PartitionReport[]): Readonly<Partial<Record<Strategy, number>>> {
-  const saved: Partial<Record<Strategy, number>> = {}
-  for (const { strategy, counts } of reports) {
-    saved[strategy] = (saved[strategy] ?? 0) + Math.max(0, counts.items - counts.calls)
-  }
-  return saved
 }
 
 /** Entities of which the run learned what the provider says now. */

@@ -7,14 +7,14 @@ import type { Answer, FoundIdentity, SourceAdapter } from '../adapters/adapter.t
 import type { Counts } from '../model/checkpoint.ts'
 import type { Identity } from '../model/entity.ts'
 import { type EntityRef, entityId, type SourceId } from '../model/keys.ts'
-import { type LedgerEntry, type Outcome, UNRESOLVED_ERROR } from '../model/ledger.ts'
+import type { LedgerEntry } from '../model/ledger.ts'
 import type { CurrentRecord, DeltaEvent, EventKind, FieldChange } from '../model/record.ts'
 import type { DurationMs, EpochMs } from '../model/time.ts'
 import type { PendingChange, WorkItem } from '../stores/store.ts'
 import { payloadHash } from './canonical.ts'
 import { touches } from './changed-paths.ts'
 import { diffRecords } from './diff.ts'
-import { failureBackoff } from './freshness.ts'
+import { fail, setAside, skip, succeed } from './ledger-rows.ts'
 
 /**
  * What is recorded: an adapter's answer, or the engine's own knowledge that a conditional request found nothing new, that the
@@ -66,10 +66,10 @@ export type CommitParts = {
   readonly events: readonly DeltaEvent[]
   readonly identities: readonly Identity[]
   readonly pending: readonly PendingChange[]
+  /** Entities of which the source's earlier events lose their values. */
+  readonly erased: readonly EntityRef[]
   readonly counts: Counts
 }
-
-const MAX_ERROR_CHARS = 500
 
 const KNOWN_CONTENT: CurrentRecord['record'] = {}
 
@@ -113,74 +113,6 @@ function eventId(
   return hash('sha256', JSON.stringify([source, entity.kind, entity.key, kind, oldHash, newHash, oldChangedAt]), 'hex')
 }
 
-function succeed(entry: LedgerEntry, input: CommitInput, outcome: Outcome, judged: Judged, payload: string | null): LedgerEntry {
-  const validators = judged.answer.kind === 'record' ? judged.answer.validators : undefined
-  return {
-    ...entry,
-    lastAttemptAt: judged.askedAt ?? input.now,
-    lastSuccessAt: judged.askedAt ?? input.now,
-    outcome,
-    responseStatus: judged.status,
-    payloadHash: payload,
-    // A 304 vouches for what an earlier normalizer may have hashed; claiming the current one would turn the next answer into a change.
-    normalizerVersion:
-      payload === null ? null : outcome === 'not_modified' ? entry.normalizerVersion : input.adapter.normalizerVersion,
-    validators: validators ?? (outcome === 'not_modified' ? entry.validators : { etag: null, lastModified: null }),
-    attempts: entry.attempts + 1,
-    consecutiveFailures: 0,
-    nextAttemptAt: null,
-    errorClass: null,
-    error: null,
-    runId: input.runId,
-    pendingSince: null,
-  }
-}
-
-function fail(entry: LedgerEntry, input: CommitInput, judged: Judged, errorClass: string, reason: string): LedgerEntry {
-  const failures = entry.consecutiveFailures + 1
-  return {
-    ...entry,
-    lastAttemptAt: judged.askedAt ?? input.now,
-    outcome: 'failed',
-    responseStatus: judged.status,
-    attempts: entry.attempts + 1,
-    consecutiveFailures: failures,
-    nextAttemptAt: input.now + failureBackoff(failures),
-    errorClass,
-    error: reason.slice(0, MAX_ERROR_CHARS),
-    runId: input.runId,
-  }
-}
-
-/** The source was asked and cannot tell which of its records is ours: a person decides, and the cadence asks again. */
-function skip(entry: LedgerEntry, input: CommitInput, judged: Judged, reason: string): LedgerEntry {
-  return {
-    ...entry,
-    lastAttemptAt: judged.askedAt ?? input.now,
-    outcome: 'skipped',
-    responseStatus: judged.status,
-    attempts: entry.attempts + 1,
-    consecutiveFailures: 0,
-    nextAttemptAt: input.now + input.askAmbiguousAgainMs,
-    pendingSince: null,
-    errorClass: 'ambiguous',
-    error: reason.slice(0, MAX_ERROR_CHARS),
-    runId: input.runId,
-  }
-}
-
-/** Not asked, and not due until its identity counts again; what is known stays. */
-function setAside(entry: LedgerEntry, input: CommitInput, reason: string): LedgerEntry {
-  return {
-    ...entry,
-    outcome: 'skipped',
-    nextAttemptAt: null,
-    errorClass: entry.lastAttemptAt === null ? null : UNRESOLVED_ERROR,
-    error: reason.slice(0, MAX_ERROR_CHARS),
-    runId: input.runId,
-  }
-}
-
 type Change = { readonly kind: EventKind; readonly changes: readonly FieldChange[]; readonly newHash: string | null }
 
 class Builder {
@@ -189,6 +121,7 @@ class Builder {
   readonly events: DeltaEvent[] = []
   readonly identities: Identity[] = []
   readonly pending: PendingChange[] = []
+  readonly erased: EntityRef[] = []
   readonly tally = { items: 0, changed: 0, unchanged: 0, notModified: 0, absent: 0, failed: 0, skipped: 0, events: 0, calls: 0 }
   private readonly input: CommitInput
 
@@ -204,7 +137,7 @@ class Builder {
     this.tally.items += 1
     switch (judged.answer.kind) {
       case 'record':
-        this.addRecord(judged, judged.answer.record, judged.hash!)
+        this.addRecord(judged, judged.answer, judged.hash!)
         if (judged.answer.identity !== undefined) this.addIdentity(judged, judged.answer.identity)
         break
       case 'absent':
@@ -236,14 +169,16 @@ class Builder {
     }
   }
 
-  private addRecord(judged: Judged, record: CurrentRecord['record'], newHash: string): void {
+  private addRecord(judged: Judged, answer: Extract<Answer, { kind: 'record' }>, newHash: string): void {
     const { entry } = judged.item
     const { adapter, now, runId } = this.input
+    const { record, erasesHistory = false } = answer
     if (newHash === entry.payloadHash) {
       this.tally.unchanged += 1
       this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
       return
     }
+    if (erasesHistory) this.erased.push(entry.entity)
     const stored = {
       source: adapter.id,
       entity: entry.entity,
@@ -267,13 +202,29 @@ class Builder {
       this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
       return
     }
+    const [before, after] = [old === null ? null : (adapter.origin?.(old.record) ?? null), adapter.origin?.(record) ?? null]
+    const isOfAnother = before !== null && after !== null && before.by !== after.by
+    if (isOfAnother && old!.present) {
+      if (after.standsIn) {
+        const reason = `only ${after.by} could be asked; what ${before.by} said stands until it can be asked again`
+        this.tally.failed += 1
+        this.ledger.push(fail(entry, this.input, judged, 'source_down', reason))
+        return
+      }
+      // Stored anew, no event: that two providers differ is nothing that happened.
+      this.tally.unchanged += 1
+      this.records.push({ ...stored, changedAt: old!.changedAt })
+      this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
+      return
+    }
     const kind: EventKind = old === null ? 'created' : old.present ? 'changed' : 'returned'
     this.tally.changed += 1
     this.records.push({ ...stored, changedAt: now })
     this.ledger.push(succeed(entry, this.input, 'changed', judged, newHash))
     // What returns may have been normalized differently when it was last seen; then its differences are not the provider's.
-    const comparable = old !== null && (old.present || old.normalizerVersion === adapter.normalizerVersion)
-    this.addEvent(judged, { kind, newHash, changes: comparable ? diffRecords(old.record, record, adapter) : [] }, old)
+    const comparable = old !== null && !isOfAnother && (old.present || old.normalizerVersion === adapter.normalizerVersion)
+    const changes = comparable ? diffRecords(erasesHistory ? {} : old.record, record, adapter) : []
+    this.addEvent(judged, { kind, newHash, changes }, old)
   }
 
   private addAbsent(judged: Judged): void {
@@ -369,8 +320,8 @@ export function buildCommit(input: CommitInput): CommitParts {
     lastAnswer.set(`${judged.answer.kind === 'due' ? 'due ' : ''}${entityId(judged.item.entry.entity)}`, judged)
   const builder = new Builder(input)
   for (const judged of lastAnswer.values()) builder.add(judged)
-  const { ledger, records, events, identities, pending, tally } = builder
-  return { ledger, records, events, identities, pending, counts: tally }
+  const { ledger, records, events, identities, pending, erased, tally } = builder
+  return { ledger, records, events, identities, pending, erased, counts: tally }
 }
 
 export function addCounts(a: Counts, b: Counts): Counts {

@@ -203,6 +203,7 @@ export class PartitionSession {
       events: parts.events,
       identities: parts.identities,
       pending: parts.pending,
+      ...(parts.erased.length === 0 ? {} : { erased: parts.erased }),
       ...(request.provenUnchanged === undefined ? {} : { provenUnchanged: request.provenUnchanged }),
       ...(request.facts === undefined ? {} : { facts: request.facts }),
     })

@@ -189,9 +189,9 @@ async function compare(
       rows.map((row) => row.entry.entity),
       ingestId,
     )
-    // Other files were loaded meanwhile, so many that this one is forgotten: the next pass asks for it anew.
-    if (seen === null) {
-      session.stop('failed', 'which entities the file names was forgotten: too many other files were loaded since')
+    // Asked after the rows were read: until now they said what the file says. The next pass asks for it anew.
+    if (seen === null || !(await holds(session, loaded))) {
+      session.stop('failed', 'another file was loaded while this one was compared; the next pass reads it again')
       return
     }
     const context = { now: clock.now(), options: deps.options }
@@ -261,25 +261,33 @@ async function placeOf(session: PartitionSession, deps: FileRunDeps): Promise<Fi
   return (await deps.fileExists(cursor.download.path, cursor.download.bytes)) ? cursor : null
 }
 
-/** Whether the store still knows whom a loaded file names: sightings are kept for the newest ingests only. */
-async function isRemembered(session: PartitionSession, { ingestId }: LoadedFile): Promise<boolean> {
-  return (await session.deps.store.seenBy([], ingestId)) !== null
+/**
+ * Whether what entities say is what the loaded file says: no other file was loaded since, nor is one being loaded. Otherwise
+ * somebody's own file would be told as the provider's word.
+ */
+async function holds(session: PartitionSession, { ingestId }: LoadedFile): Promise<boolean> {
+  return (await session.deps.store.newestIngest()) === ingestId
 }
 
 async function pass(session: PartitionSession, deps: FileRunDeps, waited: { ms: DurationMs }): Promise<void> {
   const { adapter } = deps
   const file = adapter.file!
   let cursor = await placeOf(session, deps)
-  if (cursor?.stage === 'loaded' && isPopulation(file) && !(await isRemembered(session, cursor.loaded))) cursor = null
+  if (cursor?.stage === 'loaded' && isPopulation(file) && !(await holds(session, cursor.loaded))) cursor = null
   if (cursor === null) {
     await deps.sweepFiles()
     cursor = await download(session, deps, waited, deps.force)
     if (cursor === null) return
   }
-  const isUnreadable = async (known: FileFact): Promise<boolean> =>
-    isPopulation(file) ? !(await isRemembered(session, known.loaded)) : leavesWork(session, deps)
+  // Of a part, as one by one: what is due; of a window or by force, all.
+  const isAllOfPart = deps.scope !== null && (deps.force || deps.scope.window !== null)
+  const isUnreadable = async (known: FileFact): Promise<boolean> => {
+    if (!isPopulation(file)) return leavesWork(session, deps)
+    if (await holds(session, known.loaded)) return false
+    return isAllOfPart || leavesWork(session, deps, () => true)
+  }
   if (cursor.stage === 'not_modified' && session.isWorking && (await isUnreadable(cursor.fact))) {
-    // Unchanged, but what it says of some is not known here (any more): it is fetched once more.
+    // Unchanged, but what it says is not known here (any more): it is fetched once more.
     cursor = await download(session, deps, waited, true)
     if (cursor === null) return
   }
@@ -298,8 +306,7 @@ async function pass(session: PartitionSession, deps: FileRunDeps, waited: { ms: 
     cursor.stage === 'loaded'
       ? { asOf, validators: cursor.download.validators, sha256: cursor.download.sha256, loaded: cursor.loaded }
       : cursor.fact
-  // Of a part, as one by one: what is due; of a window or by force, all.
-  const isAll = deps.scope === null ? cursor.stage === 'loaded' : deps.force || deps.scope.window !== null
+  const isAll = deps.scope === null ? cursor.stage === 'loaded' : isAllOfPart
   if (isPopulation(file)) await compare(session, deps, file, fact.loaded, isAll ? 'all' : 'due', cursor)
   else if (cursor.stage === 'loaded') {
     const { download: got, loaded } = cursor

@@ -38,6 +38,7 @@ async function* wantedItems(
   session: PartitionSession,
   deps: KeyedFileDeps,
   select: 'all' | 'due',
+  isAskable: (item: WorkItem) => boolean = ({ identity }) => identity !== null,
 ): AsyncGenerator<WorkItem, void, undefined> {
   const { store } = session.deps
   const { adapter } = deps
@@ -45,13 +46,17 @@ async function* wantedItems(
     if (cohort === UNRESOLVED_COHORT || !isOfCohort(deps.scope, cohort)) continue
     const query = { source: adapter.id, cohort, select, notAttemptedSince: session.checkpoint.passStartedAt, limit: null }
     for await (const item of store.workItems(query, deps.judge))
-      if (item.identity !== null && isInWindow(deps.scope, item, adapter)) yield item
+      if (isAskable(item) && isInWindow(deps.scope, item, adapter)) yield item
   }
 }
 
 /** Whether a file that still holds leaves entities unanswered (new ones, pending ones): their rows are in no ledger. */
-export async function leavesWork(session: PartitionSession, deps: KeyedFileDeps): Promise<boolean> {
-  for await (const _item of wantedItems(session, deps, 'due')) return true
+export async function leavesWork(
+  session: PartitionSession,
+  deps: KeyedFileDeps,
+  isAskable?: (item: WorkItem) => boolean,
+): Promise<boolean> {
+  for await (const _item of wantedItems(session, deps, 'due', isAskable)) return true
   return false
 }
 

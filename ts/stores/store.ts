@@ -76,6 +76,9 @@ export type ProvenUnchanged = {
   readonly outcome: 'unchanged' | 'not_modified'
 }
 
+/** Name of the state value (`getState`) whose version says how often events were erased; it holds no value. */
+export const ERASURES = 'events.erasures'
+
 /** All that one response brings; written in one transaction, or not at all. */
 export type CommitBatch = {
   readonly lease: Lease
@@ -89,6 +92,8 @@ export type CommitBatch = {
   readonly identities: readonly Identity[]
   /** Opens pending entries at (other) sources, so that the entity becomes due there. */
   readonly pending: readonly PendingChange[]
+  /** Of these entities the source's events that are stored already lose their field changes; that they happened stays. */
+  readonly erased?: readonly EntityRef[]
   readonly provenUnchanged?: ProvenUnchanged
   /** Small facts kept under a name with the same commit, e.g. a feed's marker. */
   readonly facts?: Readonly<Record<string, JsonValue>>
@@ -164,6 +169,8 @@ export type LedgerStore = {
    * among them, which says nothing about what it saw.
    */
   seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string> | null>
+  /** The ingest that began last, ended or not: what entities say may be its word from then on. Null before the first. */
+  newestIngest(): Promise<string | null>
   /**
    * `lease_lost` unless the lease is the partition's newest grant and was not released; one that merely ran out may still
    * commit. Then, all or nothing:
@@ -173,6 +180,7 @@ export type LedgerStore = {
    *   is older than the change. An entry never opens one.
    * - A record is written when hash, normalizer version or presence differ from the stored one.
    * - An event is stored once: one with the same id at the same entity is left out.
+   * - `erased` comes before the batch's own events, and counts up the state value `ERASURES`, so that exports write all events anew.
    * - `provenUnchanged` concerns all rows of the source when the lease is on its change feed or bulk file, else those of the
    *   leased partition; never rows that the same batch lists. It counts as an attempt.
    * - `pending` is opened last; pairs without a ledger row are left out: they are due there once assigned.

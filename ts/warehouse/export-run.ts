@@ -75,6 +75,7 @@ async function exportWith(
     exported_at: toIso(asOf),
     partitions: [...plan.keep, ...written].sort((a, b) => compare(a.source, b.source) || compare(a.cohort, b.cohort)),
     events: [...events.chunks],
+    erasures: position.erasures,
     coverage: [...coverage],
   }
   await publish(context, manifest)

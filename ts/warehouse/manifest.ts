@@ -39,6 +39,8 @@ const manifestSchema = z.strictObject({
   exported_at: z.string(),
   partitions: z.array(partitionSchema),
   events: z.array(eventChunkSchema),
+  /** How often the store had erased values from events when these were written. */
+  erasures: count.default(0),
   coverage: z.array(coverageChunkSchema),
 })
 

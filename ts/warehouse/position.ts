@@ -5,7 +5,7 @@ import { EngineError } from '../model/errors.ts'
 import { isJsonObject } from '../model/json.ts'
 import type { PartitionKey } from '../model/keys.ts'
 import { type EpochMs, toIso } from '../model/time.ts'
-import type { Store } from '../stores/store.ts'
+import { ERASURES, type Store } from '../stores/store.ts'
 import { coverageSpan, type Layout } from './layout.ts'
 import {
   type CoverageChunk,
@@ -25,6 +25,8 @@ export type Position = {
   /** Partitions whose files are missing or of another size than the manifest says. */
   readonly damaged: ReadonlySet<PartitionKey>
   readonly events: readonly EventChunk[]
+  /** The store's count of erasures, read before any event. */
+  readonly erasures: number
   /** Null: no manifest could be read; history is looked for on disk. */
   readonly coverage: readonly CoverageChunk[] | null
   /** Why everything is written again; null when the export continues. */
@@ -66,14 +68,15 @@ function wholePrefix<Chunk extends FileEntry>(chunks: readonly Chunk[], whole: R
 }
 
 export async function findPosition(
-  store: Pick<Store, 'events'>,
+  store: Pick<Store, 'events' | 'getState'>,
   layout: Layout,
   storeId: string,
   rebuild: boolean,
 ): Promise<Position> {
   const found = await readManifest(layout.manifest)
   const generation = found.kind === 'ok' ? found.manifest.generation : 0
-  const nothing = { generation, partitions: [], damaged: new Set<PartitionKey>(), events: [] }
+  const erasures = (await store.getState(ERASURES))?.version ?? 0
+  const nothing = { generation, erasures, partitions: [], damaged: new Set<PartitionKey>(), events: [] }
   if (found.kind !== 'ok') {
     return {
       ...nothing,
@@ -93,7 +96,9 @@ export async function findPosition(
   if (!(await sameEvents(store, manifest.events.at(-1)))) {
     return { ...nothing, coverage, rebuildReason: 'the state file was replaced or restored since the last export' }
   }
-  return { generation, ...continued(manifest, whole), coverage, rebuildReason: null }
+  const continues = { generation, erasures, ...continued(manifest, whole), coverage, rebuildReason: null }
+  // What must be forgotten is in files that were written before it had to be.
+  return manifest.erasures === erasures ? continues : { ...continues, events: [] }
 }
 
 function continued(manifest: Manifest, whole: ReadonlySet<string>): Pick<Position, 'partitions' | 'damaged' | 'events'> {

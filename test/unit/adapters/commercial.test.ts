@@ -338,14 +338,54 @@ describe('what they have in common', () => {
     expect(confidence('1', null, 'Zeta Foods')).toMatchObject({ doubt: expect.stringContaining('Zeta Foods') })
     expect(identify({ ...query, providerKey: '1' }, { id: '1', domain: null, name: null })).toBeNull()
     const inTown = { ...query, domain: null, name: 'Acme Robotics', city: 'Lynn' }
-    const other = (name: string, ...cities: string[]) => identify(inTown, { id: '1', domain: null, name, cities })
+    const other = (name: string, ...cities: string[]) =>
+      identify(inTown, { id: '1', domain: null, name, places: cities.map((city) => ({ city, state: null })) })
     expect(other('Acme Robotics Labs', 'lynn')).toMatchObject({ method: 'name' })
     expect(other('Acme Robotics Labs', 'Salem', 'LYNN')).toMatchObject({ method: 'name' })
     expect(other('Acme Robotics Labs')).toMatchObject({ method: 'name' })
     expect(other('Acme Robotics Labs', 'Salem')).toEqual({ doubt: expect.stringContaining('of Salem') })
-    // It may have moved.
-    expect(other('Acme Robotics, Inc.', 'Salem')).toMatchObject({ method: 'name', confidence: 0.81 })
+    // It may have moved: a person decides.
+    expect(other('Acme Robotics, Inc.', 'Salem')).toMatchObject({ method: 'name', confidence: 0.72 })
     expect(other('Acme Robotics, Inc.', 'Lynn')).toMatchObject({ method: 'name', confidence: 0.9 })
+  })
+
+  const AUSTIN = { city: 'Austin', state: 'TX' }
+  const PDL = 0.75
+  it.each([
+    // The reviewer's case: asked for one, PDL followed the redirect to another elsewhere.
+    ['Radiant Power LLC', 'Radiant Power Imaging', [{ city: 'seattle', state: 'washington' }], 'other', false],
+    ['Blue River Technologies', 'Blue River Systems', [{ city: 'boise', state: 'idaho' }], 'other', false],
+    ['Radiant Power LLC', 'Radiant Power, Inc.', [{ city: 'seattle', state: 'washington' }], 'other', false],
+    ['Radiant Power LLC', 'Radiant Power, Inc.', [{ city: 'Austin', state: 'MN' }], 'other', false],
+    ['Radiant Power LLC', 'Radiant Power Imaging', [], 'unknown', false],
+    // A company that moved its website, told by name or town.
+    ['Radiant Power LLC', 'Radiant Power, Inc.', [], 'unknown', true],
+    ['Radiant Power LLC', 'RadiantPower', [], 'unknown', true],
+    ['Radiant Power LLC', 'Radiant Power Imaging', [{ city: 'austin', state: 'texas' }], 'same', true],
+    ['Radiant Power LLC', 'Radiant Power, Inc.', [{ city: 'seattle', state: 'washington' }, AUSTIN], 'same', true],
+    ['Radiant Power LLC', 'Radiant Power, Inc.', [{ city: 'AUSTIN', state: null }], 'same', true],
+  ] as const)('redirected from %s to %s, %j: %s', (asked, name, places, town, counts) => {
+    const query = { ...queryOf(target(asked, 'radiantpower.com')), city: 'Austin', state: 'TX' }
+    const found = identify(query, { id: '1', domain: 'rpi-imaging.com', name, places })
+    expect(found).toMatchObject({ method: 'domain_redirect', evidence: { town } })
+    expect(found !== null && 'confidence' in found && found.confidence >= PDL).toBe(counts)
+  })
+
+  it('doubts our own domain where name and town are both those of somebody else', () => {
+    const query = { ...queryOf(target('Radiant Power LLC', 'radiantpower.com')), city: 'St. Louis', state: 'MO' }
+    const sure = (name: string, city: string) => {
+      const found = identify(query, { id: '1', domain: 'radiantpower.com', name, places: [{ city, state: 'missouri' }] })
+      return found !== null && 'confidence' in found ? found.confidence : null
+    }
+    expect(sure('Zeta Foods', 'Kansas City')).toBe(0.68)
+    expect(sure('Zeta Foods', 'saint louis')).toBe(0.85)
+    expect(sure('Radiant Power', 'Kansas City')).toBe(0.97)
+  })
+
+  it('keeps no more of the places of a large company than a person wants to see', () => {
+    const places = Array.from({ length: 500 }, (_, at) => ({ city: `Town ${at}`, state: null }))
+    const found = identify(queryOf(target('Acme', 'acme.com')), { id: '1', domain: 'acme.com', name: 'Acme', places })
+    expect(JSON.stringify(found).length).toBeLessThan(600)
   })
 
   it.each([

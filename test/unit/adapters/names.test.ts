@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import {
   companyNameKey,
   companyNameSimilarity,
+  companySearchName,
+  normalizeCompanyName,
   personNameParts,
   personNameSimilarity,
 } from '../../../ts/adapters/shared/names.ts'
@@ -22,6 +24,21 @@ describe('companyNameKey', () => {
   it('cuts hostile lengths', () => expect(companyNameKey('x '.repeat(100_000)).length).toBeLessThan(300))
 })
 
+describe('companySearchName', () => {
+  it.each([
+    ['Acme Robotics, L.C.', 'ACME ROBOTICS'],
+    ['Acme Robotics LLC', 'ACME ROBOTICS'],
+    ['Terra Ag LLC', 'TERRA AG'],
+    ['LC', 'LC'],
+    ['', ''],
+  ])('%j -> %j', (name, key) => expect(companySearchName(name)).toBe(key))
+
+  it('leaves keys as they are, by which the ledger and decisions of people know companies', () => {
+    expect(companyNameKey('Acme Robotics, L.C.')).toBe('ACME ROBOTICS LC')
+    expect(normalizeCompanyName('Acme Robotics, L.C.')).toBe('ACME ROBOTICS LC')
+  })
+})
+
 describe('companyNameSimilarity', () => {
   it.each([
     ['The Acme Photonics, Inc.', 'ACME PHOTONICS', 1, 1],
@@ -34,6 +51,21 @@ describe('companyNameSimilarity', () => {
     ['Physical Sciences', 'Physics Sciences', 0, 0.97],
     ['Research Laboratories', 'Systems Solutions', 0, 0],
     ['', 'Acme', 0, 0],
+    // Forms that may be part of a name, too: all but the same, and all the same where they are written otherwise.
+    ['Acme LC', 'Acme', 0.97, 0.97],
+    ['Acme, L.C.', 'Acme Inc.', 0.97, 0.97],
+    ['Acme L C', 'Acme LLC', 0.97, 0.97],
+    ['Smith Dental, P.A.', 'Smith Dental', 0.97, 0.97],
+    ['Siemens AG', 'Siemens', 0.97, 0.97],
+    ['Nanobiotix S.A.', 'NANOBIOTIX', 0.97, 0.97],
+    ['Mapper Lithography B.V.', 'Mapper Lithography', 0.97, 0.97],
+    ['Acme LC', 'ACME L.C.', 1, 1],
+    ['Acme Photonix LC', 'Acme Photonics', 0.85, 0.95],
+    // Two of them are two companies, one in front of another form is a part of the name, and alone it is all there is.
+    ['Acme AG', 'Acme SA', 0, 0.67],
+    ['Terra Ag LLC', 'Terra LLC', 0, 0.67],
+    ['SA', 'AG', 0, 0],
+    ['LC', 'Acme LC', 0, 0.67],
   ])('%j, %j: %d to %d', (a, b, least, most) => {
     const similarity = companyNameSimilarity(a, b)
     expect(similarity).toBeGreaterThanOrEqual(least)

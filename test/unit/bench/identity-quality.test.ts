@@ -27,8 +27,8 @@ test('precision is of what counts, recall of what is to be found, both per metho
   )
   expect(quality).toEqual({
     methods: [
-      { method: 'name', found: 3, counted: 3, right: 1 },
-      { method: 'initials', found: 1, counted: 0, right: 0 },
+      { method: 'name', found: 3, counted: 3, right: 1, rightBelow: 0, recall: 1 / 3 },
+      { method: 'initials', found: 1, counted: 0, right: 0, rightBelow: 1, recall: 0 },
     ],
     precision: 1 / 3,
     recall: 1 / 3,

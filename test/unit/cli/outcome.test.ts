@@ -84,6 +84,16 @@ describe('a run for people', () => {
     expect(text).toContain('quota spent')
     expect(text).not.toContain('s:done')
     expect(text).toContain('1 of 2 partitions done; the others are listed above.')
+    expect(text).not.toContain('Calls saved')
+  })
+  it('says which way saved how many calls', () => {
+    const counted = (strategy: 'batch' | 'feed', items: number, calls: number) => ({
+      ...part('done'),
+      strategy,
+      counts: { ...NO_COUNTS, items, calls },
+    })
+    const text = runText(run([counted('batch', 120, 12), counted('feed', 1_500, 3), counted('batch', 5, 1)]), context)
+    expect(text).toContain('Calls saved against one look-up each: batch 112, feed 1,497.')
   })
   it('says what a dry run would ask, under the limit, and what is held back', () => {
     const planned = [

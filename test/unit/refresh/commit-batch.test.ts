@@ -137,6 +137,56 @@ describe('buildCommit: what one answer comes to', () => {
     expect(ledger).toMatchObject([{ outcome: 'changed', attempts: 4 }])
   })
 
+  test('words of two providers are not compared, and a stand-in replaces nothing', () => {
+    const asked: SourceAdapter = {
+      ...adapter,
+      origin: ({ by, instead }) => ({ by: String(by), standsIn: instead === true }),
+    }
+    const parts = { adapter: asked }
+    const state = known({ by: 'large', city: 'Boston' })
+    const other = build(state, recordAnswer({ by: 'small', city: null }), parts)
+    expect(other).toMatchObject({ events: [], counts: { unchanged: 1, changed: 0 }, ledger: [{ outcome: 'unchanged' }] })
+    expect(other.records).toMatchObject([{ record: { by: 'small' }, changedAt: state.record!.changedAt }])
+    const standIn = build(state, recordAnswer({ by: 'small', city: null, instead: true }), parts)
+    expect(standIn).toMatchObject({ events: [], records: [], counts: { failed: 1 } })
+    expect(standIn.ledger).toMatchObject([
+      {
+        outcome: 'failed',
+        errorClass: 'source_down',
+        lastSuccessAt: state.item.entry.lastSuccessAt,
+        nextAttemptAt: NOW + MINUTE_MS,
+      },
+    ])
+    expect(build(UNKNOWN, recordAnswer({ by: 'small', instead: true }), parts).events).toMatchObject([{ kind: 'created' }])
+    expect(build(state, recordAnswer({ by: 'large', city: 'Salem' }), parts).events).toMatchObject([
+      { kind: 'changed', changes: [{ path: '$.city', old: 'Boston', new: 'Salem' }] },
+    ])
+    // Between two words of the stand-in there is a change.
+    const small = known({ by: 'small', city: 'Boston', instead: true })
+    expect(build(small, recordAnswer({ by: 'small', city: 'Salem', instead: true }), parts).events).toHaveLength(1)
+    const gone = known({ by: 'large', city: 'Boston' }, { payloadHash: null, outcome: 'absent' }, { present: false })
+    expect(build(gone, recordAnswer({ by: 'small', city: null }), parts).events).toMatchObject([
+      { kind: 'returned', changes: [] },
+    ])
+  })
+
+  test('what must be forgotten is neither in the event nor left in earlier ones', () => {
+    const state = known({ full_name: 'Ann Lee', job: 'engineer' })
+    const { events, records, erased } = build(state, recordAnswer({ opted_out: true }, { erasesHistory: true }))
+    expect(events).toMatchObject([{ kind: 'changed', changes: [{ path: '$.opted_out', old: null, new: true }] }])
+    expect(JSON.stringify([events, records])).not.toMatch(/Ann Lee|engineer/)
+    expect(erased).toEqual([state.item.entry.entity])
+    // By another normalizer there is no event, and nothing less to forget.
+    const older = known({ full_name: 'Ann Lee' }, { normalizerVersion: 0 })
+    expect(build(older, recordAnswer({ opted_out: true }, { erasesHistory: true }))).toMatchObject({
+      events: [],
+      erased: [older.item.entry.entity],
+    })
+    expect(build(state, recordAnswer({ full_name: 'Ann Lee', job: 'manager' })).erased).toEqual([])
+    const after = known({ opted_out: true })
+    expect(build(after, recordAnswer({ opted_out: true }, { erasesHistory: true })).erased).toEqual([])
+  })
+
   test('the same record, with a volatile member and the order of members different, is unchanged: nothing but the row is written', () => {
     const { events, records, ledger, counts } = build(
       known({ status: 'active', zip: '1' }),

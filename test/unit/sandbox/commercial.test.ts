@@ -9,7 +9,7 @@ import { DAY_MS, MINUTE_MS } from '../../../ts/model/time.ts'
 import { diffRecords } from '../../../ts/refresh/diff.ts'
 import { SANDBOX_CLEARBIT_KEY } from '../../../ts/sandbox/dialects/clearbit.ts'
 import type { Sandbox } from '../../../ts/sandbox/sandbox.ts'
-import { commercialWorld, truePairs } from '../../../ts/sandbox/world/commercial-world.ts'
+import { commercialWorld, hasOptedOut, truePairs } from '../../../ts/sandbox/world/commercial-world.ts'
 import { virtualSandbox } from './helpers.ts'
 
 const HEADERS = {
@@ -69,9 +69,14 @@ describe('People Data Labs in the sandbox', () => {
     const { answers } = peopleDataLabs.batch!.parse(view, targets, 'company', null, PDL)
     expect(answers).toHaveLength(targets.length)
     for (const [at, answer] of answers.entries()) {
-      const known = truth.get(String(targets[at]!.entity.attributes['domain']))
-      const guess = world.part(commercialWorld).guess({ domain: String(targets[at]!.entity.attributes['domain']) })
-      if (guess !== null) expect(answer).toMatchObject({ identity: { providerKey: guess.id, confidence: 0.85 } })
+      const domain = String(targets[at]!.entity.attributes['domain'])
+      const known = truth.get(domain)
+      const { guess, buyer } = world.part(commercialWorld)
+      const other = known === undefined ? (guess({ domain }) ?? buyer({ domain })) : null
+      // Who has the domain now is elsewhere and has another name, or a domain of its own.
+      if (other !== null && other.place !== null)
+        expect(answer).toMatchObject({ identity: { providerKey: other.id, confidence: expect.closeTo(0.7, 1) } })
+      else if (other !== null) expect(answer).toMatchObject({ identity: { providerKey: other.id } })
       else if (known === undefined) expect(answer.kind).toBe('absent')
       else expect(answer).toMatchObject({ kind: 'record', identity: { providerKey: known }, record: { inferred_revenue: null } })
     }
@@ -143,8 +148,8 @@ describe('People Data Labs in the sandbox', () => {
   it('lists who opted out, and then knows nothing of them', async () => {
     const { sandbox } = virtualSandbox({ awards: 3_000 })
     const { workers } = sandbox.world.part(commercialWorld)
-    const gone = workers.find(({ optedOut }) => optedOut)!
-    const there = workers.find(({ optedOut }) => !optedOut)!
+    const gone = workers.find((worker) => hasOptedOut(worker, sandbox.clock.now()))!
+    const there = workers.find(({ optedOutAt }) => optedOutAt === null)!
     const personOf = ({ givenName, familyName, company, id }: typeof gone) =>
       target(
         {
@@ -170,6 +175,37 @@ describe('People Data Labs in the sandbox', () => {
     ])
   })
 
+  it('has persons who object later, and companies whose website moved', async () => {
+    const { sandbox } = virtualSandbox({ companies: 400, awards: 3_000 })
+    const commercial = sandbox.world.part(commercialWorld)
+    const start = sandbox.clock.now()
+    const later = commercial.workers.filter((worker) => !hasOptedOut(worker, start) && hasOptedOut(worker, start + 200 * DAY_MS))
+    expect(later.length).toBeGreaterThan(3)
+    const { id, optedOutAt } = later[0]!
+    const enriched = async () =>
+      (await ask(sandbox, 'people_data_labs', { method: 'GET', path: '/person/enrich', query: [['pdl_id', id]], label: 'x' }))
+        .status
+    const isListed = async () =>
+      (await ask(sandbox, 'people_data_labs', { method: 'GET', path: '/person/subjectrequest', label: 'x' })).text.includes(id)
+    sandbox.clock.advance(optedOutAt! - start - DAY_MS)
+    expect([await enriched(), await isListed()]).toEqual([200, false])
+    sandbox.clock.advance(2 * DAY_MS)
+    expect([await enriched(), await isListed()]).toEqual([404, true])
+    const moved = sandbox.world.companies.find(
+      (one) =>
+        one.hasWebsite &&
+        commercial.company({ domain: one.domain }, 'pdl') !== null &&
+        commercial.spelling(one) === one.name &&
+        commercial.websiteOf(one) !== one.domain,
+    )!
+    const one = target(companyOf(moved.name, moved.domain, moved.place))
+    const view = await ask(sandbox, 'people_data_labs', peopleDataLabs.lookup!.request(one, PDL))
+    expect(peopleDataLabs.lookup!.parse(view, one, PDL)).toMatchObject({
+      record: { website: commercial.websiteOf(moved) },
+      identity: { providerKey: commercial.idOf(moved), method: 'domain_redirect', confidence: 0.9, evidence: { town: 'same' } },
+    })
+  })
+
   it('refuses without a key, beyond a hundred, and beyond its quota', async () => {
     const { sandbox } = virtualSandbox({ quotas: { people_data_labs: [{ limit: 3, per: MINUTE_MS }] } })
     const probe = peopleDataLabs.probe(PDL)
@@ -189,7 +225,7 @@ describe('People Data Labs in the sandbox', () => {
 describe('Clearbit in the sandbox', () => {
   it('finds by domain, queues some first, and knows only old keys', async () => {
     const { sandbox, time } = virtualSandbox()
-    const { company } = sandbox.world.part(commercialWorld)
+    const { company, buyer, websiteOf } = sandbox.world.part(commercialWorld)
     const counts = { record: 0, absent: 0, failed: 0 }
     const queued: Target[] = []
     for (const { name, domain, place, hasWebsite } of sandbox.world.companies) {
@@ -200,7 +236,10 @@ describe('Clearbit in the sandbox', () => {
       expect(['ok', 'not_found']).toContain(clearbit.classify(view, spec, CLEARBIT).class)
       const answer = clearbit.lookup!.parse(view, one, CLEARBIT)
       counts[answer.kind as keyof typeof counts] += 1
-      expect(answer.kind === 'absent').toBe(company({ domain }, 'clearbit') === null)
+      const other = company({ domain }, 'clearbit') === null ? buyer({ domain }) : null
+      expect(answer.kind === 'absent').toBe(company({ domain }, 'clearbit') === null && other === null)
+      if (answer.kind === 'record' && other?.place != null)
+        expect(answer.identity).toMatchObject({ method: 'domain_redirect', confidence: expect.closeTo(0.7, 1) })
       if (answer.kind === 'failed') queued.push(one)
     }
     expect(counts.record).toBeGreaterThan(20)
@@ -209,7 +248,11 @@ describe('Clearbit in the sandbox', () => {
     time.ms += MINUTE_MS
     for (const one of queued) {
       const view = await ask(sandbox, 'clearbit', clearbit.lookup!.request(one, CLEARBIT))
-      expect(clearbit.lookup!.parse(view, one, CLEARBIT)).toMatchObject({ kind: 'record', identity: { method: 'domain' } })
+      const domain = String(one.entity.attributes['domain'])
+      const { index } = sandbox.world.companies.find((candidate) => candidate.domain === domain)!
+      const isThere = company({ domain }, 'clearbit') !== null && websiteOf(sandbox.world.companies[index]!) === domain
+      const method = isThere ? 'domain' : 'domain_redirect'
+      expect(clearbit.lookup!.parse(view, one, CLEARBIT)).toMatchObject({ kind: 'record', identity: { method } })
     }
     const probe = clearbit.probe(CLEARBIT)
     expect(clearbit.classify(await ask(sandbox, 'clearbit', probe), probe, CLEARBIT).class).toBe(clearbit.probeAnswer)

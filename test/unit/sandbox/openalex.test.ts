@@ -4,6 +4,7 @@ import { orcid } from '../../../ts/adapters/orcid.ts'
 import type { JsonObject } from '../../../ts/model/json.ts'
 import { DAY_MS, SECOND_MS, startOfUtcDay } from '../../../ts/model/time.ts'
 import { payloadHash } from '../../../ts/refresh/canonical.ts'
+import { diffRecords } from '../../../ts/refresh/diff.ts'
 import { openalexDialect } from '../../../ts/sandbox/dialects/openalex.ts'
 import { authorIdOf, authorOf, workOf } from '../../../ts/sandbox/dialects/openalex-shapes.ts'
 import { type Profile, peopleWorld } from '../../../ts/sandbox/world/people-world.ts'
@@ -23,6 +24,7 @@ const asker = askerOf(sandbox, openalex, KEY)
 const target = (profile: Profile, key: string = profile.orcid) =>
   targetOf(personEntity(`${profile.given} ${profile.family}`, 'X'), key)
 const path = (rest: string) => `/openalex${rest}`
+const isListed = (day: number): boolean => day * DAY_MS >= Date.UTC(2024, 0, 1)
 
 describe('authors', () => {
   it('are found by iD and by id, with the members that were asked for', async () => {
@@ -127,11 +129,13 @@ describe('the adapter against the dialect', () => {
     expect(candidates.map(({ providerKey }) => providerKey)).toEqual([writer.orcid])
     const answer = await asker.lookup(target(writer, candidates[0]!.providerKey))
     const { works } = people.at(writer, now)
+    const since = works.filter(isListed)
     expect(answer).toMatchObject({
       kind: 'record',
       record: { orcid: writer.orcid, openalex_id: authorIdOf(writer.author!), counts: { works: works.length } },
     })
-    if (answer.kind === 'record') expect(answer.record['works']).toHaveLength(Math.min(25, works.length))
+    if (answer.kind === 'record') expect(answer.record['works']).toHaveLength(since.length)
+    expect([since.length, works.length - since.length].every((count) => count > 0)).toBe(true)
   })
 
   it('says absent for those who published nothing there', async () => {
@@ -159,7 +163,7 @@ describe('the adapter against the dialect', () => {
     for (const profile of known.slice(0, 60)) {
       const visible = (at: number) => {
         const { works, employments } = part.at(profile, at)
-        return JSON.stringify([works, employments])
+        return JSON.stringify([works.filter(isListed), employments])
       }
       const moved = visible(now) !== visible(later)
       if (moved) {
@@ -172,6 +176,62 @@ describe('the adapter against the dialect', () => {
     }
     expect([changed, alike].every((count) => count > 0)).toBe(true)
   })
+})
+
+describe('what moves in a season', () => {
+  it.each([{}, { recent_works: 5 }, { recent_works: 2 }])(
+    'is told as works and years that came, never as works gone: %j',
+    async (options) => {
+      const { sandbox: moving } = virtualSandbox({ quotas: { openalex: [] } })
+      const part = moving.world.part(peopleWorld)
+      const context = { now, options: openalex.options.parse(options) }
+      const most = Number(context.options['recent_works'])
+      const records = async () => {
+        const asking = askerOf(moving, openalex, KEY)
+        const found = new Map<Profile, JsonObject>()
+        for (const profile of known.slice(0, 120)) {
+          const one = target(profile)
+          const { view: author } = await asking.ask(openalex.lookup!.request(one, context))
+          const request = openalex.lookup!.more!([author], one, context)
+          if (request === null) continue
+          const answer = openalex.lookup!.parse((await asking.ask(request)).view, one, context, [author])
+          if (answer.kind === 'record') found.set(profile, answer.record)
+        }
+        return found
+      }
+      const before = await records()
+      const counts = { came: 0, expected: 0, many: 0, years: 0 }
+      for (let month = 0; month < 3; month += 1) {
+        const from = moving.clock.now()
+        const old = month === 0 ? before : await records()
+        moving.clock.advance(30 * DAY_MS)
+        for (const [profile, record] of await records()) {
+          const worksAt = (at: number) => part.at(profile, at).works.filter(isListed).length
+          const [were, are] = [worksAt(from), worksAt(moving.clock.now())]
+          if (are > most) counts.many += 1
+          else counts.expected += are - were
+          for (const { path: changed, old: was, new: is } of diffRecords(old.get(profile)!, record, openalex)) {
+            if (/^\$\.works\[/.test(changed)) {
+              expect([was, is === null], changed).toEqual([null, false])
+              counts.came += 1
+            }
+            if (/\.years/.test(changed)) {
+              // The list as a whole, with a year that is new.
+              expect(changed).toMatch(/\.years$/)
+              expect(Math.max(...(is as readonly number[]))).toBeGreaterThan(Math.max(...(was as readonly number[])))
+              counts.years += 1
+            }
+            // Once a list is too long it is none any more, which is told once.
+            if (changed === '$.works') expect([were <= most, are > most, is]).toEqual([true, true, null])
+          }
+        }
+      }
+      if (most === 100) expect(counts).toMatchObject({ came: counts.expected, many: 0 })
+      else expect(counts.many).toBeGreaterThan(0)
+      expect(counts.came).toBeGreaterThan(0)
+      expect(counts.years).toBeGreaterThan(0)
+    },
+  )
 })
 
 describe.skipIf(!hasRecordings('openalex'))('shapes against the recordings', () => {

@@ -76,6 +76,27 @@ describe('the patents of the sandbox', () => {
     expect(await send({ q: 'applicationNumberText:(1)' }, {})).toMatchObject({ status: 403, body: { error: 'Forbidden' } })
     expect(await send({ q: 'inventionTitle:(x' })).toMatchObject({ status: 400 })
     expect(await send({ pagination: { offset: 9_990, limit: 25 } })).toMatchObject({ status: 400 })
+    expect(await send({ sort: [{ field: 'nothing', order: 'asc' }] })).toMatchObject({ status: 400 })
+  })
+
+  it('come in the order that was asked for', async () => {
+    const daysIn = async (sort?: JsonObject[]): Promise<readonly string[]> => {
+      const { response, departed } = await sandbox.answer(
+        new Request('http://sandbox.test/uspto_odp/api/v1/patent/applications/search', {
+          method: 'POST',
+          headers: KEY,
+          body: JSON.stringify({ pagination: { offset: 0, limit: 50 }, ...(sort === undefined ? {} : { sort }) }),
+        }),
+      )
+      departed()
+      const { patentFileWrapperDataBag: rows } = (await response.json()) as { patentFileWrapperDataBag: JsonObject[] }
+      return rows.map((row) => String((row['applicationMetaData'] as JsonObject)['filingDate']))
+    }
+    const newest = await daysIn([{ field: 'applicationMetaData.filingDate', order: 'desc' }])
+    expect(newest).toEqual(newest.toSorted().toReversed())
+    const oldest = await daysIn([{ field: 'applicationMetaData.filingDate', order: 'asc' }])
+    expect(oldest).toEqual(oldest.toSorted())
+    expect(newest[0]! > oldest.at(-1)!).toBe(true)
   })
 
   it('are refused with 413 beyond 6 MB, which is invalid for the whole and right for a part', async () => {

@@ -20,6 +20,7 @@ const manifest: Manifest = {
     },
   ],
   events: [{ ...file('events/0000000001.g000003-1.parquet'), first_position: 1, last_position: 9, last_event_id: 'x' }],
+  erasures: 2,
   coverage: [{ ...file('coverage/0000000001.g000003-1.parquet'), first_export: 1 }],
 }
 
@@ -27,6 +28,8 @@ describe('manifest', () => {
   it('survives writing and reading', () => {
     expect(parseManifest(manifestText(manifest))).toEqual({ kind: 'ok', manifest })
     expect(filesOf(manifest).map((entry) => entry.file.split('/')[0])).toEqual(['ledger', 'events', 'coverage'])
+    const { erasures: _, ...before } = manifest
+    expect(parseManifest(JSON.stringify(before))).toEqual({ kind: 'ok', manifest: { ...manifest, erasures: 0 } })
   })
 
   it('that is torn, foreign or incomplete is damaged, never half believed', () => {

@@ -10,6 +10,7 @@ const empty: Manifest = {
   exported_at: '2026-11-21T00:00:00.000Z',
   partitions: [],
   events: [],
+  erasures: 0,
   coverage: [],
 }
 

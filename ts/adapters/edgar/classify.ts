@@ -12,10 +12,13 @@ import { SEARCH_LABELS } from './filers.ts'
 /** Who is too fast is shut out until the rate was below the limit for ten minutes; asking on makes it longer. */
 const PENALTY_MS = 10 * MINUTE_MS
 
-/** Their pages are a few kB; nothing of an index or of JSON is searched for words that may stand in it. */
+/** Their pages are a few kB, with the words in title or heading; a declaration or a comment may come before. */
+const SEARCHED_CHARS = 4_096
+
+/** JSON (whole or cut off) and indexes hold the words of filers, which may be any: they are never searched. */
 function firewall(view: ResponseView): Classified | null {
-  if (view.json !== undefined || !/^\s*(?:<!doctype html|<html)/i.test(view.text.slice(0, 500))) return null
-  const page = view.text.slice(0, 50_000)
+  if (view.json !== undefined || /^\s*[{[]/.test(view.text) || isIndex(view.text)) return null
+  const page = view.text.slice(0, SEARCHED_CHARS)
   if (/undeclared automated tool/i.test(page))
     return classified(
       'auth',

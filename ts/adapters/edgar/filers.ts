@@ -8,7 +8,7 @@ import type { AdapterContext, Candidate, ResolveCapability, Target } from '../ad
 import { attributeText } from '../shared/entity.ts'
 import { listOf, memberAt, textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
-import { companyNameKey, companyNameSimilarity } from '../shared/names.ts'
+import { companyNameKey, companyNameSimilarity, companySearchName } from '../shared/names.ts'
 import { usStateCode } from '../shared/us-states.ts'
 import { paddedCik } from './cik.ts'
 import { submissionsRequest } from './submissions.ts'
@@ -28,7 +28,7 @@ function bareName(name: string): string {
 }
 
 function searchRequest(label: string, parameter: string, target: Target): RequestSpec {
-  const name = companyNameKey(attributeText(target.entity, 'name') ?? '').slice(0, MAX_NAME)
+  const name = companySearchName(attributeText(target.entity, 'name') ?? '').slice(0, MAX_NAME)
   return { method: 'GET', base: 'efts', path: '/LATEST/search-index', query: [[parameter, name.trim()]], label }
 }
 
@@ -141,7 +141,7 @@ function candidateOf(filer: Filer & { readonly likeness: number }, page: Respons
 
 export const resolve: ResolveCapability = {
   entityKinds: ['company'],
-  version: 1,
+  version: 2,
   cohort: 'name_batch',
   dependsOn: { sbir_gov: ['$.name', '$.city', '$.state', '$.zip'] },
   unresolvable: (entity) =>

@@ -1,6 +1,6 @@
 /** What the sources about addresses have in common: providers asked one after the other, until one of them knows the address. */
 import type { Entity } from '../../model/entity.ts'
-import type { JsonObject, JsonValue } from '../../model/json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.ts'
 import type { RequestSpec, ResponseView } from '../../model/response.ts'
 import type { AdapterContext, DataFile, LookupCapability, SourceAdapter } from '../adapter.ts'
 import { attributeText, refOf } from '../shared/entity.ts'
@@ -125,8 +125,12 @@ function isLocal(provider: IpProvider, options: JsonObject): boolean {
 export function providerFacts(
   all: readonly IpProvider[],
   use: DataFile['use'],
-): Required<Pick<SourceAdapter, 'ownFault' | 'dataFiles' | 'worksAlone'>> {
+): Required<Pick<SourceAdapter, 'ownFault' | 'dataFiles' | 'worksAlone' | 'origin'>> {
   return {
+    origin: ({ provenance }) => {
+      const told = isJsonObject(provenance) ? provenance : {}
+      return { by: textOption(told, 'provider') ?? '', standsIn: told['instead_of'] !== undefined }
+    },
     ownFault: (_view, { base }) => base === EMBEDDED,
     dataFiles(options) {
       const list = chosen(all, options)

@@ -8,7 +8,7 @@ import { badCursor, readCursor, writeCursor } from '../shared/cursor.ts'
 import { refOf } from '../shared/entity.ts'
 import { countOf, listOf, memberAt, requireObject, requireObjects, textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
-import { coreNumber, coreOf, SBIR_ACTIVITIES } from './project-number.ts'
+import { coreNumber, coreOf, SBIR_ACTIVITIES, shortNumberOf } from './project-number.ts'
 import { applIdOf, coreOfRow, FIELDS, recordOfRows } from './record.ts'
 
 const PAGE = 500
@@ -61,12 +61,13 @@ function answerOf(target: Target, rows: readonly JsonObject[]): Answer {
   if (rows.length === 0) return { kind: 'absent', entity, reason: `RePORTER lists no project ${core}` }
   const record = recordOfRows(core, rows)
   if (target.providerKey === core) return { kind: 'record', entity, record }
-  return {
-    kind: 'record',
-    entity,
-    record,
-    identity: { providerKey: core, method: 'project_number', confidence: 1, evidence: {} },
-  }
+  // A digit that is missing is nearly always the zero in front; it may be a slip as well.
+  const written = shortNumberOf(target.entity)
+  const identity =
+    written === null || coreNumber(written) !== core
+      ? { providerKey: core, method: 'project_number', confidence: 1, evidence: {} }
+      : { providerKey: core, method: 'project_number_completed', confidence: 0.9, evidence: { written } }
+  return { kind: 'record', entity, record, identity }
 }
 
 /**

@@ -4,17 +4,21 @@ import type { RequestSpec, ResponseView } from '../../model/response.ts'
 import type { AdapterContext, Answer, LookupCapability, Target } from '../adapter.ts'
 import { readOrcid } from '../orcid/ids.ts'
 import { refOf } from '../shared/entity.ts'
-import { listOf, requireObject, requireObjects, textAt } from '../shared/json.ts'
+import { countOf, listOf, memberAt, requireObject, requireObjects, textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
 import { clipText } from '../shared/text.ts'
 import { AUTHOR_LABEL, movedTo, WORKS_LABEL } from './classify.ts'
 import { type AuthorKey, isTombstone, readAuthorId, readAuthorKey } from './ids.ts'
 import { recordOfAuthor } from './record.ts'
 
-export const DEFAULT_RECENT_WORKS = 25
+/** A page: as many as one credit buys. */
+export const DEFAULT_RECENT_WORKS = 100
+/** The same day for everybody, whatever the day of the look-up. Another default is another normalizer version. */
+export const DEFAULT_WORKS_SINCE = '2024-01-01'
 const AUTHOR_FIELDS =
   'id,orcid,display_name,display_name_alternatives,ids,affiliations,last_known_institutions,topics,works_count,cited_by_count,summary_stats'
 const WORK_FIELDS = 'id,doi,title,display_name,publication_date,type,primary_location,is_retracted'
+type WantedWorks = { readonly count: number; readonly since: string }
 /** Redirects, the iD instead of a lost id, the works. */
 const MAX_REQUESTS = 5
 
@@ -24,12 +28,12 @@ export function authorRequest(key: AuthorKey | null): RequestSpec {
   return { method: 'GET', path: `/authors/${id}`, query: [['select', AUTHOR_FIELDS]], credits: 0, label: AUTHOR_LABEL }
 }
 
-function worksRequest(author: string, count: number): RequestSpec {
+function worksRequest(author: string, { count, since }: WantedWorks): RequestSpec {
   return {
     method: 'GET',
     path: '/works',
     query: [
-      ['filter', `author.id:${author}`],
+      ['filter', `author.id:${author},from_publication_date:${since}`],
       ['sort', 'publication_date:desc'],
       ['per_page', String(count)],
       ['select', WORK_FIELDS],
@@ -39,9 +43,12 @@ function worksRequest(author: string, count: number): RequestSpec {
   }
 }
 
-export function recentWorksOf(options: JsonObject): number {
-  const count = options['recent_works']
-  return typeof count === 'number' && Number.isInteger(count) && count >= 0 && count <= 100 ? count : DEFAULT_RECENT_WORKS
+function wantedWorks({ recent_works: count, works_since: since }: JsonObject): WantedWorks {
+  const isCount = typeof count === 'number' && Number.isInteger(count) && count >= 0 && count <= 100
+  return {
+    count: isCount ? count : DEFAULT_RECENT_WORKS,
+    since: typeof since === 'string' && since !== '' ? since : DEFAULT_WORKS_SINCE,
+  }
 }
 
 /** The iD that `orcid` has for the same person. */
@@ -74,12 +81,12 @@ function nextKey(view: ResponseView, asked: readonly (AuthorKey | null)[], targe
 function more(views: readonly ResponseView[], target: Target, { options }: AdapterContext): RequestSpec | null {
   const last = views.at(-1)
   if (last === undefined || views.length >= MAX_REQUESTS || readAuthorKey(target.providerKey) === null) return null
-  const count = recentWorksOf(options)
+  const wanted = wantedWorks(options)
   if (views.some(isAuthor)) {
     const author = isAuthor(last) ? readAuthorId(textAt(last.json, 'id')) : null
-    return author === null || count === 0 || isTombstone(author) || views.slice(0, -1).some(isAuthor)
+    return author === null || wanted.count === 0 || isTombstone(author) || views.slice(0, -1).some(isAuthor)
       ? null
-      : worksRequest(author, count)
+      : worksRequest(author, wanted)
   }
   const next = nextKey(last, askedKeys(views.slice(0, -1), target), target)
   return next === null ? null : authorRequest(next)
@@ -111,8 +118,13 @@ function parse(view: ResponseView, target: Target, { options }: AdapterContext, 
   if (asked?.kind === 'author' && id !== asked.id)
     throw new MalformedAnswer(`asked for ${asked.id}, OpenAlex answered with ${id}`)
   const page = views[at + 1]
-  const results = page === undefined ? null : requireObjects(listOf(requireObject(page, 'the works')['results']), 'results')
-  return { kind: 'record', entity, record: recordOfAuthor(author, results, recentWorksOf(options)) }
+  if (page === undefined) return { kind: 'record', entity, record: recordOfAuthor(author, null) }
+  const body = requireObject(page, 'the works')
+  const results = requireObjects(listOf(body['results']), 'results')
+  const total = countOf(memberAt(body, 'meta', 'count'))
+  // Without the count a full page may be all there is, or not.
+  const complete = total === null ? results.length < wantedWorks(options).count : results.length >= total
+  return { kind: 'record', entity, record: recordOfAuthor(author, { results, complete }) }
 }
 
 export const lookup: LookupCapability = {

@@ -58,19 +58,14 @@ function work(value: JsonValue): JsonObject {
   }
 }
 
-/**
- * The newest works. When there are more than were asked for, the ones of the last day are left out, because chance decides which of
- * them are on the page.
- */
-function recentWorks(results: readonly JsonValue[], asked: number): readonly JsonObject[] {
-  const works = byId(results.map(work))
-  const last = works.at(-1)?.['published'] ?? null
-  if (works.length < asked || works.every(({ published }) => published === last)) return works
-  return works.filter(({ published }) => published !== last)
-}
+/** The works since the day that was asked for, newest first; not `complete` when there are more than came. */
+export type WorksPage = { readonly results: readonly JsonValue[]; readonly complete: boolean }
 
-/** `results`: the works page, null when it was not asked for; `asked`: how many. */
-export function recordOfAuthor(author: JsonObject, results: readonly JsonValue[] | null, asked: number): JsonObject {
+/**
+ * `page`: null when it was not asked for. All works since a day are compared: one that is gone from them is gone. Of the newest of
+ * many, one only makes room for another; so they are shown (`newest_works`), and not compared.
+ */
+export function recordOfAuthor(author: JsonObject, page: WorksPage | null): JsonObject {
   const stats = memberAt(author, 'summary_stats')
   const alternatives = listOf(author['display_name_alternatives'])
     .map((name) => text(name))
@@ -95,7 +90,9 @@ export function recordOfAuthor(author: JsonObject, results: readonly JsonValue[]
         field: text(topic, 'field', 'display_name'),
       })),
     ),
-    works: results === null ? null : recentWorks(results, asked),
+    works: page?.complete === true ? byId(page.results.map(work)) : null,
+    works_complete: page === null ? null : page.complete,
+    newest_works: page?.complete === false ? byId(page.results.map(work)) : null,
     counts: {
       works: countOf(author['works_count']),
       citations: countOf(author['cited_by_count']),

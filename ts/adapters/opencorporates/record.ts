@@ -8,9 +8,9 @@ import { listOf, memberAt, requireObjects, textAt } from '../shared/json.ts'
 
 const byJson = (a: JsonObject, b: JsonObject): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
 
-/** One of each key, the last of them, in an order of their own. */
-function distinct(list: readonly JsonObject[], key: (item: JsonObject) => string = (item) => JSON.stringify(item)): JsonObject[] {
-  return [...new Map(list.map((item) => [key(item), item])).values()].sort(byJson)
+/** Each row once, in an order of their own: which of them came first or last says nothing. */
+function distinct(list: readonly JsonObject[]): JsonObject[] {
+  return [...new Map(list.map((item) => [JSON.stringify(item), item])).values()].sort(byJson)
 }
 
 function flag(value: JsonValue | undefined): boolean | null {
@@ -80,17 +80,17 @@ export function recordOfCompany(company: JsonObject): JsonObject {
   }
 }
 
-/** Without an id it is told apart by name, position and begin. */
+/** Without an id it is told apart by name, position and begin. Registers have rows that are alike in all of that: each is kept. */
 export function recordOfOfficers(rows: readonly JsonObject[]): JsonObject[] {
   const officers = rows.map((row) => {
     const officer = { name: textAt(row, 'name'), position: textAt(row, 'position'), start_date: calendarDate(row['start_date']) }
     const id = textAt(row, 'id') ?? [officer.name, officer.position, officer.start_date].join(' ')
     return { id, ...officer, end_date: calendarDate(row['end_date']) }
   })
-  return distinct(officers, ({ id }) => String(id))
+  return distinct(officers)
 }
 
-/** One row for each of those who control the company by a statement. */
+/** One row for each of those who control the company by a statement; who did so twice has two. */
 export function recordOfOwners(rows: readonly JsonObject[]): JsonObject[] {
   const owners = rows.flatMap((row) => {
     const mechanisms = listOf(row['control_mechanisms']).map((item) => textAt(item, 'source_description'))
@@ -105,6 +105,5 @@ export function recordOfOwners(rows: readonly JsonObject[]): JsonObject[] {
       }
     })
   })
-  const key = ({ kind, name, notified_on: on, mechanisms }: JsonObject): string => JSON.stringify([kind, name, on, mechanisms])
-  return distinct(owners, key)
+  return distinct(owners)
 }

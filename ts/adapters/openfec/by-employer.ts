@@ -22,6 +22,8 @@ export const DEFAULT_SINCE = 2022
 /** As many values as a parameter takes. */
 const MAX_PERIODS = 10
 export const DEFAULT_MAX_PAGES = 30
+/** The engine follows no more than a hundred pages of a batch, and the end of the last one is an empty page. */
+export const MAX_PAGES = 99
 
 /** Names of the company to ask by: its own, and one that an operator or an earlier answer tied it to. */
 function employersOf(target: Target): readonly string[] {
@@ -130,7 +132,7 @@ function checkFilter(rows: readonly JsonObject[], employers: readonly string[]):
 }
 
 function maxPages(options: JsonObject): number {
-  return countOf(options['max_pages']) ?? DEFAULT_MAX_PAGES
+  return Math.min(MAX_PAGES, countOf(options['max_pages']) ?? DEFAULT_MAX_PAGES)
 }
 
 function tooMany(target: Target, pages: number): Answer {

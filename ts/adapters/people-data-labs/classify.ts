@@ -5,6 +5,7 @@ import { classified } from '../shared/classify.ts'
 import { classifyCommercial } from '../shared/commercial.ts'
 import { listOf, memberAt, textAt } from '../shared/json.ts'
 import { clipText } from '../shared/text.ts'
+import { OPT_OUT_LABEL } from './requests.ts'
 
 /** `payment_required: You have reached …`. */
 export function errorText(body: ResponseView['json']): string {
@@ -14,14 +15,38 @@ export function errorText(body: ResponseView['json']): string {
   return clipText([type, textAt(body, 'error', 'message') ?? ''].filter((part) => part !== '').join(': '))
 }
 
+/**
+ * Every word of the list of objections, ids among them; null when it is none. It is one only when PDL says 200 and the first line is the
+ * header of its CSV: whatever else comes says nothing about who objected, and an empty list is the header alone.
+ */
+export function objections(view: ResponseView): ReadonlySet<string> | null {
+  const text = view.text.replace(/^\uFEFF/, '')
+  const [header = ''] = text.split(/\r?\n/, 1)
+  const columns = header.split(',').map((name) =>
+    name
+      .trim()
+      .replace(/^"(.*)"$/, '$1')
+      .toLowerCase(),
+  )
+  return view.status === 200 && columns.includes('pdl_id') ? new Set(text.split(/[\s,;"']+/)) : null
+}
+
+/** As long as nobody knows who objected, nobody is asked about by id: what is no list is no success, and is asked for again. */
+function classifyObjections(view: ResponseView): Classified {
+  const { status } = view
+  if (objections(view) !== null) return classified('ok', 'the list of opted-out ids')
+  const said = errorText(view.json)
+  const answer = `HTTP ${status}${said === '' ? '' : `: ${said}`}`
+  const verdict = status >= 200 && status < 300 ? null : classifyCommercial(view)
+  return verdict?.class === 'auth' || verdict?.class === 'rate_limited' || verdict?.class === 'quota_exhausted'
+    ? { ...verdict, reason: answer }
+    : classified('transient', `${answer} instead of the list of opted-out ids; without it nobody is asked about by id`)
+}
+
 /** Never throws. */
 export function classifyPdl(view: ResponseView, request: RequestSpec): Classified {
   const { status } = view
-  if (request.label === 'person.opt_out' && status >= 200 && status < 300) {
-    return /<html|^\s*\{/i.test(view.text.slice(0, 500))
-      ? classified('malformed', 'the list of opted-out ids is no CSV')
-      : classified('ok', 'the list of opted-out ids')
-  }
+  if (request.label === OPT_OUT_LABEL) return classifyObjections(view)
   if (status >= 200 && status < 300) {
     const expected = request.label.endsWith('.bulk') ? Array.isArray(view.json) : isJsonObject(view.json)
     return expected ? classified('ok', `HTTP ${status}`) : classified('malformed', `HTTP ${status} without the answer expected`)

@@ -6,15 +6,17 @@ import type { Answer, BatchCapability, LookupCapability, Target } from '../adapt
 import { refOf } from '../shared/entity.ts'
 import { countOf, memberAt, requireObject, textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
-import { errorText, itemClass } from './classify.ts'
+import { errorText, itemClass, objections } from './classify.ts'
 import { answerOf, optedOut } from './records.ts'
 import { bulkRequest, enrichRequest, type Group, groupOf, OPT_OUT, optOutRequest } from './requests.ts'
 
 const NO_MATCH = 'PDL has no match that is likely enough'
 
-/** Ids in the CSV, wherever in a row they stand. Company ids have another form, so nothing else is taken for one. */
-export function optedOutIds(view: ResponseView): ReadonlySet<string> {
-  return new Set(view.text.match(/[A-Za-z0-9_-]{10,60}_0000\b/g) ?? [])
+/** Throws `MalformedAnswer` when it is no list: then nothing is known, and nobody may be asked about. */
+function optedOutIds(view: ResponseView): ReadonlySet<string> {
+  const ids = objections(view)
+  if (ids === null) throw new MalformedAnswer('the answer is no list of opted-out ids')
+  return ids
 }
 
 const mayHaveOptedOut = (target: Target): boolean => groupOf(target) === 'person' && target.providerKey !== null

@@ -2,7 +2,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.ts'
 import type { EntityRef } from '../../model/keys.ts'
 import type { Answer, FoundIdentity, Target } from '../adapter.ts'
-import { type Field, identify, queryOf, recordByFields } from '../shared/commercial.ts'
+import { type Field, identify, type Place, queryOf, recordByFields } from '../shared/commercial.ts'
 import { attributeText, refOf } from '../shared/entity.ts'
 import { listOf, memberAt, textAt } from '../shared/json.ts'
 import { companyNameSimilarity, personNameSimilarity } from '../shared/names.ts'
@@ -102,9 +102,9 @@ const PERSON: Readonly<Record<string, Field>> = {
   experience: ['experience', experienceOf],
 }
 
-/** All that may be kept of somebody who objected. */
+/** All that may be kept of somebody who objected; what was kept before is erased with it. */
 export function optedOut(entity: EntityRef): Answer {
-  return { kind: 'record', entity, record: { opted_out: true } }
+  return { kind: 'record', entity, record: { opted_out: true }, erasesHistory: true }
 }
 
 /** PDL's own certainty is 0 to 10. */
@@ -115,7 +115,9 @@ function likelihoodOf(item: JsonObject): number {
 
 const MIN_SIMILARITY = 0.7
 
-function personIdentity(target: Target, item: JsonObject, likelihood: number): FoundIdentity | { readonly doubt: string } | null {
+type Doubt = { readonly doubt: string; readonly alternative: JsonObject }
+
+function personIdentity(target: Target, item: JsonObject, likelihood: number): FoundIdentity | Doubt | null {
   const id = textAt(item, 'id')
   if (id === null || id === target.providerKey) return null
   const asked = { name: attributeText(target.entity, 'name') ?? '', company: attributeText(target.entity, 'company_name') ?? '' }
@@ -123,8 +125,15 @@ function personIdentity(target: Target, item: JsonObject, likelihood: number): F
   const name = personNameSimilarity(asked.name, textAt(item, 'full_name') ?? '')
   const company = Math.max(0, ...companies.map((one) => (one === null ? 0 : companyNameSimilarity(asked.company, one))))
   if (name < MIN_SIMILARITY || company < MIN_SIMILARITY)
+    // Somebody else's name is none of our business, and could not be erased when that person objects: the id has to do.
     return {
-      doubt: `PDL answered with ${textAt(item, 'full_name') ?? 'somebody'}, who is not seen to have worked there under that name`,
+      doubt: 'PDL answered with somebody who is not seen to have worked there under that name',
+      alternative: {
+        id,
+        company: textAt(item, 'job_company_name'),
+        name_similarity: round(name),
+        company_similarity: round(company),
+      },
     }
   const confidence = Number((likelihood * 0.3 + name * 0.35 + company * 0.3).toFixed(3))
   return {
@@ -137,23 +146,19 @@ function personIdentity(target: Target, item: JsonObject, likelihood: number): F
 
 const round = (value: number): number => Number(value.toFixed(3))
 
+function companyIdentity(target: Target, item: JsonObject): FoundIdentity | Doubt | null {
+  const [id, name, domain] = [textAt(item, 'id'), nameOf(item), textAt(item, 'website')]
+  const found = identify(queryOf(target), { id, domain, name, places: placesOf(item) })
+  return found !== null && 'doubt' in found ? { ...found, alternative: { id, name, website: domain } } : found
+}
+
 /** What an item says about the target. `wrapper` holds the likelihood; for companies it is the item itself. */
 export function answerOf(target: Target, group: Group, item: JsonObject, wrapper: JsonObject): Answer {
   const entity = refOf(target.entity)
   const likelihood = likelihoodOf(wrapper)
-  const identity =
-    group === 'person'
-      ? personIdentity(target, item, likelihood)
-      : identify(queryOf(target), {
-          id: textAt(item, 'id'),
-          domain: textAt(item, 'website'),
-          name: nameOf(item),
-          cities: citiesOf(item),
-        })
-  if (identity !== null && 'doubt' in identity) {
-    const { id = null, display_name = null, full_name = null, website = null } = item
-    return { kind: 'skipped', entity, reason: identity.doubt, alternatives: [{ id, name: display_name ?? full_name, website }] }
-  }
+  const identity = group === 'person' ? personIdentity(target, item, likelihood) : companyIdentity(target, item)
+  if (identity !== null && 'doubt' in identity)
+    return { kind: 'skipped', entity, reason: identity.doubt, alternatives: [identity.alternative] }
   const record = {
     ...recordByFields(item, group === 'company' ? COMPANY : PERSON),
     opted_out: false,
@@ -162,9 +167,11 @@ export function answerOf(target: Target, group: Group, item: JsonObject, wrapper
   return identity === null ? { kind: 'record', entity, record } : { kind: 'record', entity, record, identity }
 }
 
-function citiesOf(item: JsonObject): readonly string[] {
-  const places = [memberAt(item, 'location'), ...listOf(item['locations'])]
-  return [...new Set(places.flatMap((place) => textAt(place, 'locality') ?? []))]
+function placesOf(item: JsonObject): readonly Place[] {
+  return [memberAt(item, 'location'), ...listOf(item['locations'])].flatMap((place) => {
+    const city = textAt(place, 'locality')
+    return city === null ? [] : [{ city, state: textAt(place, 'region') }]
+  })
 }
 
 function nameOf(item: JsonObject): string | null {

@@ -8,6 +8,7 @@ import { personNameParts } from '../shared/names.ts'
 
 export type Group = 'company' | 'person'
 export const OPT_OUT = 'opt_out'
+export const OPT_OUT_LABEL = 'person.opt_out'
 
 /** Members that are read, and no others: contact data of persons are not even sent to us, and a hundred answers fit into 1 MB. */
 const COMPANY_FIELDS =
@@ -78,6 +79,6 @@ export function optOutRequest(): RequestSpec {
     path: '/person/subjectrequest',
     headers: { accept: 'text/csv, */*;q=0.5' },
     credits: 0,
-    label: 'person.opt_out',
+    label: OPT_OUT_LABEL,
   }
 }

@@ -3,7 +3,7 @@
 import type { JsonObject, JsonValue } from '../../model/json.ts'
 import { isJsonObject } from '../../model/json.ts'
 import type { RequestSpec, ResponseView } from '../../model/response.ts'
-import type { Answer, Target } from '../adapter.ts'
+import type { FeedAnswer, Target } from '../adapter.ts'
 import { attributeText, refOf } from '../shared/entity.ts'
 import { countOf, listOf, requireObject, requireObjects, textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
@@ -60,7 +60,7 @@ export function entitiesPage(view: ResponseView): { readonly rows: readonly Json
 }
 
 /** What the rows of its UEI say about a company; absent when there are none. */
-export function answerOf(target: Target, rows: readonly JsonObject[]): Answer {
+export function answerOf(target: Target, rows: readonly JsonObject[]): FeedAnswer {
   const uei = ueiOf(target)
   const entity = refOf(target.entity)
   if (rows.length === 0)

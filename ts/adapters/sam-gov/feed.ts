@@ -10,7 +10,7 @@ import type { JsonObject } from '../../model/json.ts'
 import type { RequestSpec, ResponseView } from '../../model/response.ts'
 import { DAY_MS, type EpochMs, parseUtcDate, startOfUtcDay, toUtcDate } from '../../model/time.ts'
 import type { Window } from '../../model/window.ts'
-import type { Answer, FeedCapability, FeedItem, Target } from '../adapter.ts'
+import type { FeedAnswer, FeedCapability, FeedItem, Target } from '../adapter.ts'
 import { badCursor } from '../shared/cursor.ts'
 import { toUsDate } from '../shared/dates.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
@@ -74,14 +74,14 @@ function feedParse(
  * The feed lists the rows that were updated, a record holds all of a UEI. So a row speaks for the company only when it is the
  * main registration of one that has no other; for the rest it says that there is something to ask.
  */
-function feedAnswer(item: FeedItem, target: Target): Answer | null {
+function feedAnswer(item: FeedItem, target: Target): FeedAnswer | null {
   if (ueiOf(target) !== item.providerKey) return null
   const listed = item.row['rows']
   const rows = Array.isArray(listed) ? (listed as readonly JsonObject[]) : []
   const isWhole = rows.length === 1 && eftOfRow(rows[0]!) === '' && !(target.providerKey ?? '').includes('+')
   if (isWhole) return answerOf(target, rows)
   return {
-    kind: 'skipped',
+    kind: 'due',
     entity: { kind: target.entity.kind, key: target.entity.key },
     reason: 'updated, but it has several registrations, which only a look-up by UEI shows together',
   }

@@ -17,6 +17,7 @@ import { attributeText, refOf } from './entity.ts'
 import { countOf, memberAt, textAt } from './json.ts'
 import { companyNameSimilarity } from './names.ts'
 import { clipText } from './text.ts'
+import { usStateCode } from './us-states.ts'
 
 /** Whom a question is about. `providerKey` when an earlier answer established it; it outranks the rest. */
 export type CompanyQuery = {
@@ -77,6 +78,8 @@ export type CommercialProvider = {
   readonly idPath: string
   readonly domainPath: string
   readonly namePath: string
+  /** Where it is: without it, another domain counts only with the same name. */
+  readonly placePath?: { readonly city: string; readonly state?: string }
   /** A question that costs nothing, and what it is answered when all is well. */
   readonly probe: (context: AdapterContext) => RequestSpec
   readonly probeAnswer?: ResponseClass
@@ -180,9 +183,56 @@ export function recordByFields(item: JsonObject, fields: CommercialProvider['fie
   return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, fieldOf(item, field)]))
 }
 
+/** Where a company is, as far as a provider says. `state`: two letters, or the name. */
+export type Place = { readonly city: string; readonly state: string | null }
+
+type Town = 'same' | 'other' | 'unknown'
+
+/** `St. Louis` and `saint louis` are one town. */
+function townKey(city: string): string {
+  const words = foldName(city)
+    .replace(/[^A-Z0-9]+/g, ' ')
+    .replace(/\bSAINT\b/g, 'ST')
+    .replace(/\bFORT\b/g, 'FT')
+    .replace(/\bMOUNT\b/g, 'MT')
+  return words.replaceAll(' ', '')
+}
+
+/** `same`: one of the places is in our town. Towns of one name in two states are two. */
+function townOf({ city, state }: CompanyQuery, places: readonly Place[]): Town {
+  if (city === null || places.length === 0) return 'unknown'
+  const [ours, ourState] = [townKey(city), usStateCode(state ?? '')]
+  const isOurs = (place: Place): boolean =>
+    townKey(place.city) === ours && (ourState === null || place.state === null || usStateCode(place.state) === ourState)
+  return places.some(isOurs) ? 'same' : 'other'
+}
+
+/** From here on two names are one: the same but for legal form and spaces. */
+const SAME_NAME = 0.98
+/** Below it a provider's best guess is no match at all. */
+const MIN_SIMILARITY = 0.75
+/** Below it a company of our domain bears another name. */
+const OTHER_NAME = 0.6
+/** What is left of the confidence when the town speaks against it: below every threshold that a configuration comes with. */
+const ELSEWHERE = 0.8
+const MAX_SHOWN_PLACES = 5
+
+/** Of the same domain: sure, unless name and town are both others; then somebody else may have the domain by now. */
+function sureByDomain(similarity: number | null, town: Town): number {
+  if (similarity === null || similarity >= OTHER_NAME) return 0.97
+  return town === 'other' ? 0.85 * ELSEWHERE : 0.85
+}
+
+/** Of another domain, or of none: as alike as the names are, where the town does not speak against it. */
+function sureByName(similarity: number, town: Town): number {
+  const isThere = town === 'same' || (town === 'unknown' && similarity >= SAME_NAME)
+  return (0.5 + 0.4 * similarity) * (isThere ? 1 : ELSEWHERE)
+}
+
 /**
- * How sure it is that the item is the company asked about: asked by its id, the same domain, else as alike as the names are. Below
- * `MIN_SIMILARITY` it is not taken: providers answer with their best guess.
+ * How sure it is that the item is the company asked about: asked by its id, the same domain, else as alike as the names are, in our
+ * town. Providers answer with their best guess, and follow redirects to whoever has the domain now: names that are not alike are a
+ * doubt, and a match that the town speaks against comes to 0.72 at most, so that it waits for a person.
  */
 export function identify(
   query: CompanyQuery,
@@ -190,41 +240,35 @@ export function identify(
     readonly id: string | null
     readonly domain: string | null
     readonly name: string | null
-    /** Towns where it has offices, as far as the provider says. */
-    readonly cities?: readonly string[]
+    /** Where it has offices, as far as the provider says. */
+    readonly places?: readonly Place[]
   },
 ): FoundIdentity | { readonly doubt: string } | null {
-  if (found.id === null) return null
-  const similarity = query.name === null || found.name === null ? null : companyNameSimilarity(query.name, found.name)
-  const evidence = {
-    asked: { ...query },
-    found: { ...found },
-    name_similarity: similarity === null ? null : Number(similarity.toFixed(3)),
-  }
-  if (query.providerKey === found.id) return null
-  const sameDomain = query.domain !== null && hostOf(found.domain) === query.domain
-  if (sameDomain) {
-    const confidence = similarity === null || similarity >= 0.6 ? 0.97 : 0.85
-    return { providerKey: found.id, method: 'domain', confidence, evidence }
-  }
+  const { id, domain, name, places = [] } = found
+  if (id === null || query.providerKey === id) return null
+  const similarity = query.name === null || name === null ? null : companyNameSimilarity(query.name, name)
+  const town = townOf(query, places)
+  const towns = [...new Set(places.map(({ city, state }) => (state === null ? city : `${city}, ${state}`)))]
+  const shown = towns.slice(0, MAX_SHOWN_PLACES)
+  const match = (method: string, confidence: number): FoundIdentity => ({
+    providerKey: id,
+    method,
+    confidence: Number(confidence.toFixed(3)),
+    evidence: {
+      asked: { ...query },
+      found: { id, domain, name, places: shown },
+      name_similarity: similarity === null ? null : Number(similarity.toFixed(3)),
+      town,
+    },
+  })
+  if (query.domain !== null && hostOf(domain) === query.domain) return match('domain', sureByDomain(similarity, town))
   if (similarity === null || similarity < MIN_SIMILARITY)
-    return { doubt: `the provider answered with ${clipText(found.name ?? found.id, 80)} (${found.domain ?? 'no domain'})` }
-  // Names alone say little: one that is not quite the same, in another town, is somebody else's.
-  const elsewhere =
-    query.domain === null &&
-    query.city !== null &&
-    (found.cities ?? []).length > 0 &&
-    !found.cities!.some((city) => foldName(city) === foldName(query.city!))
-  if (elsewhere && similarity < 1)
-    return {
-      doubt: `the provider answered with ${clipText(found.name ?? found.id, 80)} of ${clipText(found.cities!.join(', '), 80)}`,
-    }
-  // The provider follows redirects; another domain with the same name is usually the same company, but only usually.
-  const confidence = Number(((0.5 + 0.4 * similarity) * (elsewhere ? 0.9 : 1)).toFixed(3))
-  return { providerKey: found.id, method: query.domain === null ? 'name' : 'domain_redirect', confidence, evidence }
+    return { doubt: `the provider answered with ${clipText(name ?? id, 80)} (${domain ?? 'no domain'})` }
+  // A name alone says little: one that is not quite the same, in another town, is somebody else's.
+  if (query.domain === null && town === 'other' && similarity < SAME_NAME)
+    return { doubt: `the provider answered with ${clipText(name ?? id, 80)} of ${clipText(shown.join('; '), 80)}` }
+  return match(query.domain === null ? 'name' : 'domain_redirect', sureByName(similarity, town))
 }
-
-const MIN_SIMILARITY = 0.75
 
 function answerOf(provider: CommercialProvider, query: CompanyQuery, entity: Entity, outcome: Outcome | undefined): Answer {
   const ref = refOf(entity)
@@ -239,7 +283,10 @@ function answerOf(provider: CommercialProvider, query: CompanyQuery, entity: Ent
     domain: textAt(item, ...pathOf(provider.domainPath)),
     name: textAt(item, ...pathOf(provider.namePath)),
   }
-  const identity = identify(query, found)
+  const { placePath } = provider
+  const city = placePath === undefined ? null : textAt(item, ...pathOf(placePath.city))
+  const state = placePath?.state === undefined ? null : textAt(item, ...pathOf(placePath.state))
+  const identity = identify(query, { ...found, places: city === null ? [] : [{ city, state }] })
   if (identity !== null && 'doubt' in identity)
     return { kind: 'skipped', entity: ref, reason: identity.doubt, alternatives: [found] }
   const record = recordByFields(item, provider.fields)

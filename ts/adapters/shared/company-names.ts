@@ -40,6 +40,19 @@ const LEGAL_FORMS: readonly (readonly string[])[] = [
 ]
 const LAST_WORDS: ReadonlySet<string> = new Set(LEGAL_FORMS.map((form) => form.at(-1)!))
 
+/**
+ * Forms that are something else at the end of many a name (Pennsylvania, agriculture, a model), so that they stay in keys: two names that
+ * differ in one of them are all but the same, not the same.
+ */
+const RARE_FORMS: readonly (readonly string[])[] = [
+  ['L', 'C'],
+  ['P', 'A'],
+  ['S', 'A'],
+  ['B', 'V'],
+  ['N', 'V'],
+  ...'LC PA SA AG BV NV SARL SRL SAS'.split(' ').map((form) => [form]),
+]
+
 function legalFormLength(words: readonly string[]): number {
   if (!LAST_WORDS.has(words.at(-1) ?? '')) return 0
   const form = LEGAL_FORMS.find(
@@ -50,16 +63,20 @@ function legalFormLength(words: readonly string[]): number {
   return form?.length ?? 0
 }
 
+function foldedWords(name: string): string {
+  return foldName(name)
+    .replaceAll('&', ' AND ')
+    .replace(/['’‘ʼ`´.]/g, '')
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim()
+}
+
 /**
  * A company's name as the ledger keys it: upper case, accents and punctuation folded, `&` -> `AND`, legal forms at the end left
  * out (`The Café & Co., L.L.C.` -> `THE CAFE`). Normalizing twice changes nothing. Empty when the text has no letter or digit.
  */
 export function normalizeCompanyName(name: string): string {
-  const text = foldName(name)
-    .replaceAll('&', ' AND ')
-    .replace(/['’‘ʼ`´.]/g, '')
-    .replace(/[^\p{L}\p{N}]+/gu, ' ')
-    .trim()
+  const text = foldedWords(name)
   const words = text === '' ? [] : text.split(' ')
   let stripped = false
   for (let length = legalFormLength(words); length > 0; length = legalFormLength(words)) {
@@ -79,6 +96,23 @@ export function companyNameKey(name: string): string {
   const words = key.split(' ')
   while (words.length > 1 && words[0] === 'THE') words.shift()
   return words.join(' ')
+}
+
+/** The rare form at the end of the name, and the key without it; no form where another one follows it (`Terra Ag LLC`) or nothing is left. */
+function withoutRareForm(name: string, key: string): { readonly form: string; readonly stem: string } {
+  const words = key.split(' ')
+  const rare = RARE_FORMS.find(
+    (form) => form.length < words.length && form.every((word, at) => word === words.at(at - form.length)),
+  )
+  if (rare === undefined) return { form: '', stem: key }
+  const form = rare.join(' ')
+  const isLast = ` ${foldedWords(inLatin(name.slice(0, MAX_NAME)))}`.endsWith(` ${form}`)
+  return isLast ? { form: rare.join(''), stem: words.slice(0, -rare.length).join(' ') } : { form: '', stem: key }
+}
+
+/** The words to look for a company by: its key, without a form that other registers may not write (`Acme, L.C.` -> `ACME`). */
+export function companySearchName(name: string): string {
+  return withoutRareForm(name, companyNameKey(name)).stem
 }
 
 /** Words that say little about which company it is, with the one spelling under which they are compared. */
@@ -161,16 +195,26 @@ function numbersDiffer(a: string, b: string): boolean {
   return numbers(a) !== numbers(b)
 }
 
+/** Both keys without their rare forms, unless each has another. In order, so that the comparison is the same both ways. */
+function comparedKeys(a: string, b: string): readonly [string, string] {
+  const [one, two] = [withoutRareForm(a, companyNameKey(a)), withoutRareForm(b, companyNameKey(b))]
+  const differ = one.form !== '' && two.form !== '' && one.form !== two.form
+  return (differ ? [companyNameKey(a), companyNameKey(b)] : [one.stem, two.stem]).sort() as [string, string]
+}
+
 /**
- * How alike two names of companies are, 0-1, the same both ways. 1: the same key. 0.98: the same but for spaces. Below: the share
+ * How alike two names of companies are, 0-1, the same both ways. 1: the same key. 0.98: the same but for spaces. 0.97: but for a form
+ * that may be part of the name (`Acme`, `Acme LC`). Below: the share
  * of words they have in common, where typing errors count for nearly all, words like `TECHNOLOGIES` for little, and names that
  * differ in a number (`Alpha 1`, `Alpha 2`) come to 0.6 at most.
  */
 export function companyNameSimilarity(a: string, b: string): number {
-  const [left, right] = [companyNameKey(a), companyNameKey(b)].sort() as [string, string]
-  if (left === '' || right === '') return 0
-  if (left === right) return 1
-  if (left.replaceAll(' ', '') === right.replaceAll(' ', '')) return 0.98
+  const keys = [companyNameKey(a), companyNameKey(b)].sort() as [string, string]
+  if (keys[0] === '' || keys[1] === '') return 0
+  if (keys[0] === keys[1]) return 1
+  if (keys[0].replaceAll(' ', '') === keys[1].replaceAll(' ', '')) return 0.98
+  const [left, right] = comparedKeys(a, b)
+  if (left === right) return NEVER_QUITE
   const [leftWords, rightWords] = [wordsOf(left), wordsOf(right)]
   const total = [...leftWords, ...rightWords].reduce((sum, word) => sum + word.weight, 0)
   const score = Math.min(NEVER_QUITE, sharedWeight(leftWords, rightWords) / total)

@@ -7,15 +7,16 @@ import type { JsonObject } from '../../model/json.ts'
 import type { RequestSpec, ResponseView } from '../../model/response.ts'
 import { DAY_MS, toUtcDate } from '../../model/time.ts'
 import type { Window } from '../../model/window.ts'
-import type { Answer, FeedCapability, FeedItem, Target } from '../adapter.ts'
+import type { FeedAnswer, FeedCapability, FeedItem, Target } from '../adapter.ts'
 import { badCursor, readCursor, writeCursor } from '../shared/cursor.ts'
 import { calendarDate } from '../shared/dates.ts'
+import { refOf } from '../shared/entity.ts'
 import { requireObject, textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
 import { AWARD_GROUPS, type AwardGroup, isAwardGroup } from './award-groups.ts'
 import { aliasesOf } from './award-ids.ts'
 import { decide } from './match.ts'
-import { generatedIdOf } from './record.ts'
+import { generatedIdOf, recordOfRow } from './record.ts'
 import { PAGE_ROWS, readPlace, searchPage, searchRequest } from './search.ts'
 
 /** The search refuses earlier days. */
@@ -54,18 +55,16 @@ function feedParse(
 }
 
 /**
- * A row is about the award that it is the identity of; one without identity yet is matched as in a batch, except that a feed
- * cannot show that a number is unique: with nothing but the number in common the award stays due for a search.
+ * A row is about the award that it is the identity of. A feed shows one row and not whether its number is unique, so it identifies
+ * nothing: an award without identity that the row may be about is due, and the search by number sees all that carry it.
  */
-function feedAnswer(item: FeedItem, target: Target): Answer | null {
-  if (target.providerKey !== null && target.providerKey !== item.providerKey) return null
-  const answer = decide(target, [item.row], false)
-  if (answer?.kind !== 'record' || answer.identity?.method !== 'award_id') return answer
-  return {
-    kind: 'skipped',
-    entity: answer.entity,
-    reason: 'an award with its number was modified; a search by number tells whether it is the only one',
+function feedAnswer(item: FeedItem, target: Target): FeedAnswer | null {
+  if (target.providerKey !== null) {
+    if (target.providerKey !== item.providerKey) return null
+    return { kind: 'record', entity: refOf(target.entity), record: recordOfRow(item.row) }
   }
+  if (decide(target, [item.row], false) === null) return null
+  return { kind: 'due', entity: refOf(target.entity), reason: 'an award with its number was modified' }
 }
 
 export const feed: FeedCapability = {

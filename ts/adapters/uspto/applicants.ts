@@ -9,13 +9,17 @@ import type { AdapterContext, Candidate, Discovered, ResolveCapability, Target }
 import { calendarDate } from '../shared/dates.ts'
 import { attributeText, refOf } from '../shared/entity.ts'
 import { memberAt, textAt } from '../shared/json.ts'
-import { companyNameKey, companyNameSimilarity } from '../shared/names.ts'
+import { companyNameKey, companyNameSimilarity, companySearchName } from '../shared/names.ts'
 import { type Party, parties } from './record.ts'
-import { numberOfRow, searchPage, searchRequest } from './search.ts'
+import { APPLICANTS_LABEL, isTooLarge, numberOfRow, searchPage, searchRequest } from './search.ts'
 
 const PAGE = 100
-/** A name with more applications than this is that of a giant, or of many. */
-const MAX_PAGES = 10
+/** A name with more applications than this is that of a giant, or of many: the newest are read. */
+const MAX_ROWS = 1_000
+/** Questions about one name, those included whose answer was too large. */
+const MAX_QUESTIONS = 20
+/** Applications that were not read may have shown other applicants of the name, or more of the same. */
+const UNREAD = 0.97
 /** Below it a name has nothing to do with ours. */
 const ALIKE = 0.8
 /** Applications are taken over from an applicant who is surely ours; for others a person has to decide first. */
@@ -39,17 +43,19 @@ function wordsOf(key: string): readonly string[] {
 }
 
 function nameOf(entity: Entity): string {
-  return companyNameKey(attributeText(entity, 'name') ?? '')
+  return companySearchName(attributeText(entity, 'name') ?? '')
 }
 
-function page(name: string, offset: number): RequestSpec {
+/** Newest first: where not all are read, those that came last are not missed. */
+function page(name: string, offset: number, limit: number): RequestSpec {
   const words = wordsOf(name).slice(0, 8)
   return searchRequest({
-    label: 'applicants.search',
+    label: APPLICANTS_LABEL,
     q: NAMED_AS.map((field) => `${field}:(${words.join(' AND ')})`).join(' OR '),
     fields: FIELDS,
+    sort: { field: 'applicationMetaData.filingDate', order: 'desc' },
     offset,
-    limit: PAGE,
+    limit,
   })
 }
 
@@ -81,13 +87,18 @@ export function readApplicantKey(text: string): { readonly name: string; readonl
   return state === null || /^[A-Z0-9][A-Z0-9 -]{0,39}$/i.test(state) ? { name, state } : null
 }
 
-/** The next page of a name's applications, given those there are; null after the last one. */
+/** The next page of a name's applications, given those there are; null after the last one. Pages that were too large are asked for in halves. */
 function nextPage(views: readonly ResponseView[], name: string): RequestSpec | null {
-  const last = views.at(-1)
-  if (last === undefined) return page(name, 0)
-  const { rows, total } = searchPage(last)
-  const offset = views.length * PAGE
-  return rows.length === 0 || offset >= total || views.length >= MAX_PAGES ? null : page(name, offset)
+  let [offset, limit] = [0, PAGE]
+  for (const view of views) {
+    if (isTooLarge(view)) limit = Math.max(1, Math.floor(limit / 2))
+    else {
+      const { rows, total } = searchPage(view)
+      offset += limit
+      if (rows.length === 0 || offset >= total) return null
+    }
+  }
+  return offset >= MAX_ROWS || views.length >= MAX_QUESTIONS ? null : page(name, offset, limit)
 }
 
 /** With the key of each name. An assignee without an address is the applicant of that name, where there is one. */
@@ -118,7 +129,11 @@ function applicantsIn(rows: readonly JsonObject[], name: string): readonly Appli
 }
 
 /** The name decides, the state confirms it or makes it doubtful; a name is never enough to be sure. */
-function confidenceOf(applicant: Applicant, target: Target): { readonly method: string; readonly confidence: number } {
+function confidenceOf(
+  applicant: Applicant,
+  target: Target,
+  unread: number,
+): { readonly method: string; readonly confidence: number } {
   const name = attributeText(target.entity, 'name') ?? ''
   const home = attributeText(target.entity, 'state')
   const isExact = applicant.key === companyNameKey(name)
@@ -127,7 +142,7 @@ function confidenceOf(applicant: Applicant, target: Target): { readonly method: 
   const factor = place === 'same' ? 0.95 : place === 'unknown' ? 0.82 : 0.6
   const likeness = isExact ? 'exact_name' : 'similar_name'
   const method = `${applicant.applied === 0 ? 'assignee_' : ''}${likeness}${place === 'same' ? '+state' : ''}`
-  return { method, confidence: Math.round(alike * (isExact ? 1 : 0.95) * factor * 1000) / 1000 }
+  return { method, confidence: Math.round(alike * (isExact ? 1 : 0.95) * factor * (unread > 0 ? UNREAD : 1) * 1000) / 1000 }
 }
 
 function patentOf(row: JsonObject, target: Target): Discovered | null {
@@ -150,8 +165,17 @@ function patentOf(row: JsonObject, target: Target): Discovered | null {
   }
 }
 
-function allRows(views: readonly ResponseView[]): readonly JsonObject[] {
-  return views.flatMap((view) => searchPage(view).rows)
+type Found = {
+  readonly rows: readonly JsonObject[]
+  /** Applications that match and were not read: too many, or the list moved between two pages. */
+  readonly unread: number
+}
+
+/** Each application once: a day's filings have no order, and may come again on the next page. */
+function readRows(views: readonly ResponseView[]): Found {
+  const pages = views.filter((view) => !isTooLarge(view)).map(searchPage)
+  const rows = new Map(pages.flatMap((one) => one.rows).map((row, at) => [numberOfRow(row) || `row ${at}`, row]))
+  return { rows: [...rows.values()], unread: Math.max(0, ...pages.map(({ total }) => total - rows.size)) }
 }
 
 function patentsOf(rows: readonly JsonObject[], target: Target): readonly Discovered[] {
@@ -169,15 +193,19 @@ function rowsOfApplicant(rows: readonly JsonObject[], providerKey: string): read
 
 export const applicants: ResolveCapability = {
   entityKinds: ['company'],
-  version: 2,
+  version: 3,
   cohort: 'applicant_batch',
   dependsOn: { sbir_gov: ['$.name', '$.state'] },
   unresolvable: (entity) => (wordsOf(nameOf(entity)).length === 0 ? 'no name that can be searched for' : null),
   request: (views: readonly ResponseView[], { entity }: Target, _context: AdapterContext) => nextPage(views, nameOf(entity)),
   parse(views, target) {
     const name = attributeText(target.entity, 'name') ?? ''
-    const found = applicantsIn(allRows(views), name).map((applicant) => ({ applicant, ...confidenceOf(applicant, target) }))
-    if (found.length === 0) return { candidates: [], reason: 'the Office knows no applicant of that name' }
+    const { rows, unread } = readRows(views)
+    const found = applicantsIn(rows, name).map((applicant) => ({ applicant, ...confidenceOf(applicant, target, unread) }))
+    if (found.length === 0) {
+      const among = unread === 0 ? '' : ` among the newest ${rows.length} of ${rows.length + unread} applications with its words`
+      return { candidates: [], reason: `the Office knows no applicant of that name${among}` }
+    }
     const candidates: Candidate[] = found.map(({ applicant, method, confidence }) => ({
       providerKey: keyOf(applicant),
       method,
@@ -187,6 +215,7 @@ export const applicants: ResolveCapability = {
         state: applicant.state,
         applications: applicant.rows.length,
         as_applicant: applicant.applied,
+        unread,
       },
     }))
     // Computed or decided by a person: what the engine hands in as the key is known to be ours.
@@ -206,6 +235,6 @@ export const applicants: ResolveCapability = {
       const key = readApplicantKey(providerKey ?? '')
       return key === null ? null : nextPage(views, key.name)
     },
-    discovered: (views, target) => patentsOf(rowsOfApplicant(allRows(views), target.providerKey ?? ''), target),
+    discovered: (views, target) => patentsOf(rowsOfApplicant(readRows(views).rows, target.providerKey ?? ''), target),
   },
 }

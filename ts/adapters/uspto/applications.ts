@@ -4,13 +4,13 @@ import type { JsonObject } from '../../model/json.ts'
 import type { ResponseView } from '../../model/response.ts'
 import { DAY_MS, type EpochMs, parseUtcDate, startOfUtcDay, toUtcDate } from '../../model/time.ts'
 import type { Window } from '../../model/window.ts'
-import type { Answer, BatchCapability, FeedCapability, Target } from '../adapter.ts'
+import type { Answer, BatchCapability, FeedAnswer, FeedCapability, Target } from '../adapter.ts'
 import { badCursor } from '../shared/cursor.ts'
 import { attributeText, refOf } from '../shared/entity.ts'
 import { textAt } from '../shared/json.ts'
 import { MalformedAnswer } from '../shared/malformed.ts'
 import { recordOfRow } from './record.ts'
-import { applicationNumber, numberOfRow, RESULT_WINDOW, searchPage, searchRequest } from './search.ts'
+import { applicationNumber, FEED_LABEL, isTooLarge, numberOfRow, RESULT_WINDOW, searchPage, searchRequest } from './search.ts'
 
 const GROUP = 'applications'
 const FEED_PAGE = 100
@@ -19,7 +19,7 @@ export function numberOf(target: Target): string {
   return applicationNumber(target.providerKey) ?? applicationNumber(attributeText(target.entity, 'application_number')) ?? ''
 }
 
-function answerOf(target: Target, row: Parameters<typeof recordOfRow>[0]): Answer {
+function answerOf(target: Target, row: Parameters<typeof recordOfRow>[0]): FeedAnswer {
   const number = numberOf(target)
   const entity = refOf(target.entity)
   const record = recordOfRow(row)
@@ -108,11 +108,19 @@ function daysIn(window: Window): readonly string[] {
   return days
 }
 
-function offsetOf(cursor: string | null): number {
-  if (cursor === null) return 0
-  const offset = /^\d{1,5}$/.test(cursor) ? Number(cursor) : -1
-  if (offset < 0 || offset % FEED_PAGE !== 0) throw badCursor(cursor)
-  return offset
+/** `300`: a hundred rows from there on; `300/50`: fifty, because a hundred were too much for one answer. */
+type Place = { readonly offset: number; readonly limit: number }
+
+function placeOf(cursor: string | null): Place {
+  if (cursor === null) return { offset: 0, limit: FEED_PAGE }
+  const [, from = '', rows = String(FEED_PAGE)] = /^(\d{1,5})(?:\/(\d{1,3}))?$/.exec(cursor) ?? []
+  const [offset, limit] = [Number(from), Number(rows)]
+  if (from === '' || limit < 1 || limit > FEED_PAGE || offset >= RESULT_WINDOW) throw badCursor(cursor)
+  return { offset, limit: Math.min(limit, RESULT_WINDOW - offset) }
+}
+
+function cursorOf({ offset, limit }: Place): string {
+  return limit === FEED_PAGE ? String(offset) : `${offset}/${limit}`
 }
 
 /**
@@ -130,22 +138,26 @@ export const feed: FeedCapability = {
     const span =
       filed === null ? [] : [{ field: 'applicationMetaData.filingDate', from: toUtcDate(filed.from), to: toUtcDate(filed.to) }]
     return searchRequest({
-      label: 'applications.feed',
+      label: FEED_LABEL,
       ranges: [changed, ...span],
-      offset: offsetOf(cursor),
-      limit: FEED_PAGE,
+      ...placeOf(cursor),
     })
   },
   parse(view, slice, cursor) {
+    const { offset, limit } = placeOf(cursor)
+    if (isTooLarge(view)) {
+      if (limit === 1) throw new MalformedAnswer(`one row of ${slice} is too large an answer`)
+      return { items: [], next: cursorOf({ offset, limit: Math.floor(limit / 2) }) }
+    }
     const { rows, total } = searchPage(view)
     if (total > RESULT_WINDOW) return { items: [], next: null, split: halvesOf(sliceOf(slice)) }
     checkSlice(rows, sliceOf(slice))
-    const next = offsetOf(cursor) + FEED_PAGE
+    const next = offset + limit
     const items = rows.flatMap((row) => {
       const number = numberOfRow(row)
       return number === '' ? [] : [{ providerKey: number, aliases: [`us_app:${number}`], row }]
     })
-    return { items, next: rows.length > 0 && next < total ? String(next) : null }
+    return { items, next: rows.length > 0 && next < total ? cursorOf({ offset: next, limit }) : null }
   },
   answer: (item, target) => (numberOf(target) === item.providerKey ? answerOf(target, item.row) : null),
 }

@@ -12,23 +12,32 @@ export const RESULT_WINDOW = 10_000
 const FIELDS = ['applicationNumberText', 'applicationMetaData', 'parentContinuityBag', 'assignmentBag'] as const
 const APPLICATION = /^(?:\d{8}|PCT[A-Z0-9]{9,13})$/
 
+/** Searches that are read page by page. */
+export const APPLICANTS_LABEL = 'applicants.search'
+export const FEED_LABEL = 'applications.feed'
+export const PAGED_LABELS: readonly string[] = [APPLICANTS_LABEL, FEED_LABEL]
+
 export type SearchQuery = {
   readonly label: string
   readonly q?: string
   readonly ranges?: readonly { readonly field: string; readonly from: string; readonly to: string }[]
   readonly fields?: readonly string[]
+  /** By default by number, the one order without ties. */
+  readonly sort?: { readonly field: string; readonly order: 'asc' | 'desc' }
   readonly offset: number
   readonly limit: number
 }
 
-export function searchRequest({ label, q, ranges, fields = FIELDS, offset, limit }: SearchQuery): RequestSpec {
+const BY_NUMBER = { field: 'applicationNumberText', order: 'asc' } as const
+
+export function searchRequest({ label, q, ranges, fields = FIELDS, sort = BY_NUMBER, offset, limit }: SearchQuery): RequestSpec {
   const json: JsonObject = {
     ...(q === undefined ? {} : { q }),
     ...(ranges === undefined
       ? {}
       : { rangeFilters: ranges.map(({ field, from, to }) => ({ field, valueFrom: from, valueTo: to })) }),
     fields: [...fields],
-    sort: [{ field: 'applicationNumberText', order: 'asc' }],
+    sort: [{ field: sort.field, order: sort.order }],
     pagination: { offset, limit },
   }
   return { method: 'POST', path: '/api/v1/patent/applications/search', json, label }
@@ -38,6 +47,11 @@ export function searchRequest({ label, q, ranges, fields = FIELDS, offset, limit
 export function applicationNumber(text: string | null): string | null {
   const number = (text ?? '').toUpperCase().replace(/[^A-Z0-9]/g, '')
   return APPLICATION.test(number) ? number : null
+}
+
+/** The page is too much for one answer; fewer rows may fit. */
+export function isTooLarge(view: ResponseView): boolean {
+  return view.status === 413
 }
 
 /** Rows and their announced number; none for a 404, which is how the portal says that nothing matches. Throws `MalformedAnswer`. */

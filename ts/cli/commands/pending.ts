@@ -1,4 +1,5 @@
 import { EngineError } from '../../model/errors.ts'
+import { UNRESOLVED_COHORT } from '../../refresh/cohort.ts'
 import type { PendingChange } from '../../stores/store.ts'
 import * as arg from '../arguments.ts'
 import { defineCommand, list, requiredText, text } from '../command.ts'
@@ -43,7 +44,17 @@ export const pendingAdd = defineCommand({
       () =>
         `${plural(added, 'entry', 'entries')} opened${added < entries.length ? `, ${entries.length - added} already open` : ''}.\n`,
     )
-    context.note(`Due now: refresh --source ${source}`)
+    const waiting: string[] = []
+    for (const { entity } of entries) {
+      const [item] = await engine.store.items(source, [entity])
+      if (item?.entry.cohort === UNRESOLVED_COHORT)
+        waiting.push(`${entity.kind}:${entity.key} (${item.entry.error ?? 'not resolvable'})`)
+    }
+    if (waiting.length > 0)
+      context.note(
+        `${source} cannot be asked about ${waiting.join(', ')}: the entry stays open until it can. See: ${PROGRAM} identities list --unresolved`,
+      )
+    if (waiting.length < entries.length) context.note(`Due now: refresh --source ${source}`)
   },
 })
 

@@ -2,6 +2,7 @@ import type { Plan } from '../../model/plan.ts'
 import { defineCommand, flag } from '../command.ts'
 import { refreshDocument } from '../documents.ts'
 import { dryRunText } from '../dry-run-text.ts'
+import { PROGRAM } from '../help.ts'
 import { runExitCode } from '../run-exit-code.ts'
 import { runProgress } from '../run-progress.ts'
 import { runText } from '../run-text.ts'
@@ -44,6 +45,9 @@ export const refresh = defineCommand({
     await context.show(refreshDocument(report, exitCode, shown), () =>
       shown === null ? runText(report, context) : dryRunText(report, shown, request.limit, context),
     )
+    // A mistyped --state is a new file, in which everything is as fresh as nothing can be.
+    if (!dryRun && Object.keys(await engine.store.countEntities()).length === 0)
+      context.note(`${loaded.config.state.path} holds no entities. Load some first: ${PROGRAM} ingest --awards FILE`)
     return exitCode
   },
 })

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { http, type RequestHandler } from 'msw'
 import type { JsonObject } from '../../model/json.ts'
 import { type EpochMs, MINUTE_MS } from '../../model/time.ts'
-import { commercialWorld } from '../world/commercial-world.ts'
+import { commercialWorld, type Guess } from '../world/commercial-world.ts'
 import type { Company } from '../world/companies.ts'
 import type { World } from '../world/world.ts'
 import { type Dialect, type DialectDeps, jsonResponse, unplanned } from './dialect.ts'
@@ -11,14 +11,17 @@ export const SANDBOX_CLEARBIT_KEY = 'sk_sandbox_clearbit'
 /** A company that was never looked up before takes this long. */
 const QUEUE_MS = 30_000
 
-function companyBody(world: World, company: Company, moment: EpochMs): JsonObject {
+/** `instead`: who has the domain of a company that Clearbit does not have. */
+function companyBody(world: World, company: Company, moment: EpochMs, instead: Guess | null = null): JsonObject {
   const commercial = world.part(commercialWorld)
   const facts = commercial.facts(company, commercial.edition(moment))
+  const place = instead?.place ?? company.place
+  const name = instead?.name ?? company.name
   return {
-    id: commercial.uuidOf(company),
-    name: company.name,
-    legalName: company.name.toUpperCase(),
-    domain: company.domain,
+    id: instead?.id ?? commercial.uuidOf(company),
+    name,
+    legalName: name.toUpperCase(),
+    domain: instead?.website ?? commercial.websiteOf(company),
     domainAliases: [],
     site: { phoneNumbers: [], emailAddresses: [] },
     category: {
@@ -30,13 +33,13 @@ function companyBody(world: World, company: Company, moment: EpochMs): JsonObjec
       sicCode: '87',
     },
     tags: ['SBIR', 'B2B'],
-    description: `${company.name} of ${company.place.city}.`,
+    description: `${name} of ${place.city}.`,
     foundedYear: company.foundedYear,
-    location: `${facts.street}, ${company.place.city}, ${company.place.state}, USA`,
+    location: `${facts.street}, ${place.city}, ${place.state}, USA`,
     geo: {
-      city: company.place.city,
-      state: company.place.stateName,
-      stateCode: company.place.state,
+      city: place.city,
+      state: place.stateName,
+      stateCode: place.state,
       postalCode: company.zip5,
       countryCode: 'US',
     },
@@ -62,8 +65,11 @@ export function clearbitHandlers(world: World, baseUrl: string, deps: DialectDep
         return failure(401, 'auth_invalid', 'Invalid API key')
       const domain = new URL(request.url).searchParams.get('domain')
       if (domain === null || !/^[^.\s]+\.[^\s]+$/.test(domain)) return failure(422, 'params_invalid', 'Invalid domain')
-      const company = world.part(commercialWorld).company({ domain }, 'clearbit')
-      if (company === null) return failure(404, 'unknown_record')
+      const commercial = world.part(commercialWorld)
+      const known = commercial.company({ domain }, 'clearbit')
+      const buyer = known === null ? commercial.buyer({ domain }) : null
+      const company = known ?? buyer?.company
+      if (company === undefined) return failure(404, 'unknown_record')
       const now = deps.now()
       // One in eight has to be looked up first.
       if (company.index % 8 === 0) {
@@ -71,7 +77,7 @@ export function clearbitHandlers(world: World, baseUrl: string, deps: DialectDep
         firstAsked.set(domain, asked)
         if (now < asked + QUEUE_MS) return failure(202, 'queued')
       }
-      return jsonResponse(companyBody(world, company, now))
+      return jsonResponse(companyBody(world, company, now, buyer))
     }),
     http.all(`${baseUrl}/*`, ({ request }) => unplanned(request, 'this Clearbit endpoint')),
   ]

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { http, type RequestHandler } from 'msw'
 import type { JsonObject } from '../../model/json.ts'
 import { DAY_MS, type EpochMs, SECOND_MS, toIso } from '../../model/time.ts'
+import { dayText } from '../world/awards.ts'
 import { type PeopleWorld, type Profile, peopleWorld } from '../world/people-world.ts'
 import type { World } from '../world/world.ts'
 import { type Dialect, type DialectDeps, jsonResponse, type MeterView, textResponse, unplanned } from './dialect.ts'
@@ -104,8 +105,11 @@ export function openalexHandlers(world: World, baseUrl: string, deps: DialectDep
         'Maximum results size of 10,000 records is exceeded. Cursor pagination is required for records beyond 10,000.',
         'Pagination error.',
       )
-    const wanted = /^(?:author|authorships\.author)\.(id|orcid):([^,]+)$/.exec(query.get('filter') ?? '')
-    if (wanted === null) return badQuery('The sandbox knows the filters author.id and author.orcid only.')
+    const wanted = /^(?:author|authorships\.author)\.(id|orcid):([^,]+)(?:,from_publication_date:(\d{4}-\d{2}-\d{2}))?$/.exec(
+      query.get('filter') ?? '',
+    )
+    if (wanted === null) return badQuery('The sandbox knows the filters author.id, author.orcid and then from_publication_date.')
+    const since = wanted[3] ?? ''
     const authors = wanted[2]!.split('|')
     if (authors.length > 100)
       return badQuery('Maximum number of values exceeded for the filter. Decrease values to 100 or below.')
@@ -118,6 +122,7 @@ export function openalexHandlers(world: World, baseUrl: string, deps: DialectDep
           ? []
           : people()
               .worksOf(profile, people().at(profile, now))
+              .filter(({ day }) => dayText(day) >= since)
               .map((work) => ({ profile, work })),
       )
       .sort((a, b) => (query.get('sort') === 'publication_date:desc' ? b.work.day - a.work.day : a.work.day - b.work.day))

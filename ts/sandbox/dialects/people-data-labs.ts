@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { http, type RequestHandler } from 'msw'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.ts'
 import { DAY_MS, type EpochMs, MINUTE_MS, toIso } from '../../model/time.ts'
-import { commercialWorld, truePairs, type Worker } from '../world/commercial-world.ts'
+import { commercialWorld, type Guess, hasOptedOut, truePairs, type Worker } from '../world/commercial-world.ts'
 import type { Company } from '../world/companies.ts'
 import type { World } from '../world/world.ts'
 import { type Dialect, type DialectDeps, jsonResponse, textResponse, unplanned } from './dialect.ts'
@@ -47,7 +47,7 @@ function companyData(world: World, company: Company, moment: EpochMs): JsonObjec
     industry_v2: facts.industry,
     naics: [{ naics_code: '541715', sector: 'professional, scientific, and technical services' }],
     sic: null,
-    website: company.hasWebsite ? company.domain : null,
+    website: company.hasWebsite ? commercial.websiteOf(company) : null,
     type: 'private',
     tags: ['sbir', company.place.state.toLowerCase()],
     location: place,
@@ -99,6 +99,10 @@ const problem = (status: number, type: string, message: string): JsonObject => (
 })
 const NO_MATCH = problem(404, 'not_found', 'No records were found matching your request')
 
+function namesOf({ id, name }: Guess): JsonObject {
+  return { id, name: name.toLowerCase(), display_name: name }
+}
+
 function enrichCompany(world: World, params: Params, moment: EpochMs): JsonObject {
   const { pdl_id: id, website, name, region } = params
   if (id === undefined && website === undefined && name === undefined)
@@ -110,7 +114,7 @@ function enrichCompany(world: World, params: Params, moment: EpochMs): JsonObjec
   }
   const commercial = world.part(commercialWorld)
   const found = commercial.company({ ...by, ...(region === undefined ? {} : { region }) }, 'pdl')
-  const guess = found === null ? commercial.guess(by) : null
+  const guess = found === null ? (commercial.guess(by) ?? commercial.buyer(by)) : null
   const likelihood = id === undefined && website === undefined ? 7 : 9
   const company = found ?? guess?.company
   if (company === undefined || likelihood < Number(params['min_likelihood'] ?? 2)) return NO_MATCH
@@ -118,7 +122,7 @@ function enrichCompany(world: World, params: Params, moment: EpochMs): JsonObjec
   const place = guess?.place ?? null
   const location = { ...(data['location'] as JsonObject), locality: place?.city.toLowerCase() ?? null, postal_code: null }
   const elsewhere = place === null ? {} : { location, locations: [location] }
-  const other = guess === null ? {} : { id: guess.id, name: guess.name.toLowerCase(), display_name: guess.name, ...elsewhere }
+  const other = guess === null ? {} : { ...namesOf(guess), website: guess.website, ...elsewhere }
   return {
     status: 200,
     ...included({ ...data, ...other }, params),
@@ -134,7 +138,7 @@ function enrichPerson(world: World, params: Params, moment: EpochMs): JsonObject
   const commercial = world.part(commercialWorld)
   const by = id === undefined ? { given: given!, family: family!, company: company! } : { id }
   const found = commercial.worker(by) ?? commercial.namesake(by)
-  if (found === null || found.optedOut) return NO_MATCH
+  if (found === null || hasOptedOut(found, moment)) return NO_MATCH
   return { status: 200, likelihood: id === undefined ? 8 : 10, data: included(personData(world, found, moment), params) }
 }
 
@@ -175,9 +179,10 @@ export function pdlHandlers(world: World, baseUrl: string, deps: DialectDeps): R
     http.get(
       `${baseUrl}/person/subjectrequest`,
       guarded(() => {
+        const now = deps.now()
         const ids = world
           .part(commercialWorld)
-          .workers.filter(({ optedOut }) => optedOut)
+          .workers.filter((worker) => hasOptedOut(worker, now))
           .map(({ id }) => id)
         return textResponse(`pdl_id,request_type\n${ids.map((id) => `${id},opt_out\n`).join('')}`, 200, 'text/csv')
       }),
@@ -237,7 +242,7 @@ export const pdlDialect: Dialect = {
     const company = commercial.company({ id: key }, 'pdl')
     if (company !== null) return companyData(world, company, moment)
     const worker = commercial.worker({ id: key })
-    return worker === null ? null : personData(world, worker, moment)
+    return worker === null || hasOptedOut(worker, moment) ? null : personData(world, worker, moment)
   },
   *keys(world) {
     for (const { providerKey } of truePairs(world)) yield providerKey

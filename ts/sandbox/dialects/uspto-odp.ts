@@ -199,6 +199,23 @@ function project(row: JsonObject, fields: readonly string[]): JsonObject {
   return shown
 }
 
+const ORDERS: Readonly<Record<string, (application: Application) => number>> = {
+  applicationNumberText: ({ number }) => Number(number),
+  'applicationMetaData.filingDate': ({ filed }) => filed,
+}
+
+/** `[{ field, order }]`, one after the other; by number where nothing is said. Those that are alike stay as they were. */
+function sorted(found: readonly Application[], sort: JsonValue | undefined): readonly Application[] {
+  const keys = (sort === undefined ? [{ field: 'applicationNumberText' }] : sort) as readonly JsonValue[]
+  if (!Array.isArray(keys)) throw new Refused('Invalid request, review the sort parameter and try again')
+  return (keys as readonly JsonValue[]).toReversed().reduce<readonly Application[]>((list, key) => {
+    const value = isJsonObject(key) && Object.hasOwn(ORDERS, String(key['field'])) ? ORDERS[String(key['field'])] : undefined
+    if (value === undefined || !isJsonObject(key)) throw new Refused('Invalid request, review the sort parameter and try again')
+    const sign = String(key['order'] ?? 'asc').toLowerCase() === 'desc' ? -1 : 1
+    return list.toSorted((a, b) => sign * (value(a) - value(b)))
+  }, found)
+}
+
 function numberAt(value: JsonValue | undefined, fallback: number): number {
   if (value === undefined) return fallback
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0)
@@ -223,9 +240,10 @@ export function usptoOdpHandlers(world: World, baseUrl: string, deps: DialectDep
       if (offset + limit > RESULT_WINDOW) throw new Refused('Invalid request, review pagination and try again')
       const ranges = Array.isArray(asked['rangeFilters']) ? (asked['rangeFilters'] as readonly JsonValue[]) : []
       const q = typeof asked['q'] === 'string' ? asked['q'] : undefined
-      const found = matching(world, q, now)
-        .filter((application) => ranges.every((filter) => inRange(application, filter, now)))
-        .toSorted((a, b) => Number(a.number) - Number(b.number))
+      const found = sorted(
+        matching(world, q, now).filter((application) => ranges.every((filter) => inRange(application, filter, now))),
+        asked['sort'],
+      )
       if (found.length === 0) {
         const details = 'No matching records found, refine your search criteria and try again'
         return jsonResponse({ code: 404, error: 'Not Found', errorDetails: details, requestIdentifier }, 404)

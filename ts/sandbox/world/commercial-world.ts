@@ -1,6 +1,6 @@
 /** What commercial providers know: most companies and many persons, under ids of their own, in editions that come once a month. */
 import { createHash } from 'node:crypto'
-import type { EpochMs } from '../../model/time.ts'
+import { DAY_MS, type EpochMs } from '../../model/time.ts'
 import { type Company, plainName } from './companies.ts'
 import { PLACES } from './places.ts'
 import { Rng, streamId } from './prng.ts'
@@ -12,7 +12,12 @@ export type Worker = {
   readonly givenName: string
   readonly familyName: string
   readonly company: Company
-  readonly optedOut: boolean
+  /** When this person objected; from then on PDL has nothing but the id. Null: never. */
+  readonly optedOutAt: EpochMs | null
+}
+
+export function hasOptedOut({ optedOutAt }: Worker, moment: EpochMs): boolean {
+  return optedOutAt !== null && optedOutAt <= moment
 }
 
 export type CommercialWorld = {
@@ -32,6 +37,10 @@ export type CommercialWorld = {
     readonly company?: string
   }): Worker | null
   readonly workers: readonly Worker[]
+  /** Where its website is: mostly where it was, for some under another domain, to which the old one leads. */
+  websiteOf(company: Company): string
+  /** Who has the domain of a company that the provider does not have: one of a similar name, under a domain of its own. */
+  buyer(by: { readonly id?: string; readonly domain?: string }): Guess | null
   /** PDL's best guess where it does not have the company that is asked for: another one. Null where it says that it has none. */
   guess(by: { readonly id?: string; readonly domain?: string; readonly name?: string }): Guess | null
   /** How PDL writes the company's name: mostly as it is, some in another form, some as it was before. */
@@ -52,7 +61,7 @@ export type Guess = {
   readonly id: string
   readonly name: string
   readonly company: Company
-  readonly hasWebsite: boolean
+  readonly website: string | null
   /** Where it is; null: in the very town of the other. */
   readonly place: Company['place'] | null
 }
@@ -71,6 +80,9 @@ const FACTS = streamId('commercial_facts')
 const PEOPLE = streamId('commercial_people')
 const GUESSES = streamId('commercial_guesses')
 const SPELLINGS = streamId('commercial_spellings')
+const MOVES = streamId('commercial_moves')
+const BUYERS = streamId('commercial_buyers')
+const OBJECTIONS = streamId('commercial_objections')
 const INDUSTRIES = [
   'biotechnology',
   'defense and space',
@@ -84,6 +96,14 @@ const SHARE: Readonly<Record<Provider, number>> = { pdl: 0.75, clearbit: 0.55 }
 
 /** Of the domains that PDL knows for nobody, those that somebody else has by now. */
 const TAKEN_OVER = 0.03
+/** Of the websites, those that are under another domain by now. */
+const MOVED = 0.06
+/** Of the domains, those that lead to somebody of a similar name; heard of where the provider does not have the company itself. */
+const BOUGHT = 0.06
+/** Of the persons, those who objected before the world began, and those who do so within the half year after. */
+const OBJECTED = 0.02
+const WILL_OBJECT = 0.03
+const LAST_OBJECTION_DAY = 180
 /** Of the names that PDL knows for nobody in that state, those that sound like one it has there. */
 const SOUNDS_ALIKE = 0.1
 /** Of those, how many are in the same town. */
@@ -132,8 +152,19 @@ export function commercialWorld(world: World): CommercialWorld {
     const name = company.hasWebsite ? companyName(rng) : `${company.name.replace(FORM, '')} ${rng.pick(['Group', 'Labs', 'LLC'])}`
     const elsewhere = PLACES.filter(({ state, city }) => state === company.place.state && city !== company.place.city)
     const place = elsewhere.length === 0 || rng.chance(SAME_TOWN) ? null : rng.pick(elsewhere)
-    guesses.set(company.index, { id, name, company, hasWebsite: company.hasWebsite, place })
+    guesses.set(company.index, { id, name, company, website: company.hasWebsite ? company.domain : null, place })
   }
+  const buyers = new Map<number, Guess>()
+  for (const company of world.companies) {
+    const rng = new Rng(seed, BUYERS, company.index)
+    if (!company.hasWebsite || guesses.has(company.index) || !rng.chance(BOUGHT)) continue
+    const id = idFrom(seed, `buyer/${company.index}`, 28)
+    const name = `${company.name.replace(FORM, '')} ${rng.pick(['Group', 'Imaging', 'Labs', 'LLC'])}`
+    const elsewhere = PLACES.filter(({ city }) => city !== company.place.city)
+    const place = rng.chance(SAME_TOWN) ? null : rng.pick(elsewhere)
+    buyers.set(company.index, { id, name, company, website: `the-${company.domain}`, place })
+  }
+  const buyersById = new Map([...buyers.values()].map((buyer) => [buyer.id, buyer]))
   const guessesById = new Map([...guesses.values()].map((guess) => [guess.id, guess]))
   const namesakes = new Map<string, Worker>()
   const workers = new Map<string, Worker>()
@@ -148,13 +179,17 @@ export function commercialWorld(world: World): CommercialWorld {
     seen.add(key)
     const rng = new Rng(seed, PEOPLE, seen.size)
     const id = `${idFrom(seed, `person/${key}`, 22)}_0000`
-    if (rng.chance(0.65)) workers.set(key, { id, givenName, familyName, company, optedOut: rng.chance(0.02) })
-    else {
+    if (rng.chance(0.65)) {
+      const later = new Rng(seed, OBJECTIONS, seen.size)
+      const day = later.chance(WILL_OBJECT) ? later.between(1, LAST_OBJECTION_DAY) : null
+      const optedOutAt = rng.chance(OBJECTED) ? startAt : day === null ? null : startAt + day * DAY_MS
+      workers.set(key, { id, givenName, familyName, company, optedOutAt })
+    } else {
       const kind = rng.next()
       if (kind >= ELSEWHERE + SAME_COMPANY) continue
       const employer = kind < ELSEWHERE ? world.companies[rng.below(world.companies.length)]! : company
       const other = `${idFrom(seed, `namesake/${key}`, 22)}_0000`
-      namesakes.set(key, { id: other, givenName, familyName, company: employer, optedOut: false })
+      namesakes.set(key, { id: other, givenName, familyName, company: employer, optedOutAt: null })
     }
   }
   const list = [...workers.values()]
@@ -198,6 +233,12 @@ export function commercialWorld(world: World): CommercialWorld {
       const [company] = asked
       return company === undefined || asked.length > 1 ? null : (guesses.get(company.index) ?? null)
     },
+    websiteOf: ({ index, domain }) => (new Rng(seed, MOVES, index).chance(MOVED) ? `get-${domain}` : domain),
+    buyer({ id, domain }) {
+      if (id !== undefined) return buyersById.get(id) ?? null
+      const company = domain === undefined ? undefined : byDomain.get(domain)
+      return company === undefined ? null : (buyers.get(company.index) ?? null)
+    },
     spelling(company) {
       const rng = new Rng(seed, SPELLINGS, company.index)
       const kind = rng.next()
@@ -228,7 +269,7 @@ export function commercialWorld(world: World): CommercialWorld {
   return self
 }
 
-/** Companies, and persons with their companies, with PDL's true ids. */
+/** Companies, and persons with their companies, with PDL's true ids; without those who had objected when the world began. */
 export function* truePairs(world: World): Generator<{
   readonly kind: 'company' | 'person'
   readonly name: string
@@ -237,11 +278,15 @@ export function* truePairs(world: World): Generator<{
   readonly providerKey: string
 }> {
   const { company, idOf, workers } = world.part(commercialWorld)
+  const { startAt } = world.options
   for (const one of world.companies) {
     const providerKey = idOf(one)
     if (company({ id: providerKey }, 'pdl') !== null)
       yield { kind: 'company', name: one.name, domain: one.domain, company: one, providerKey }
   }
-  for (const { id, givenName, familyName, company: at } of workers)
+  for (const worker of workers) {
+    const { id, givenName, familyName, company: at } = worker
+    if (hasOptedOut(worker, startAt)) continue
     yield { kind: 'person', name: `${givenName} ${familyName}`, domain: at.domain, company: at, providerKey: id }
+  }
 }

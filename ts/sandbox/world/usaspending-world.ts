@@ -59,6 +59,9 @@ export type UsaspendingWorld = {
 }
 
 const LOAD_OFFSET_MS = 5 * HOUR_MS
+/** One modification in so many is published so long after its `last_modified_date`; a feed must look that far back. */
+const LATE_ONE_IN = 3
+const LATE_DAYS: Day = 2
 const HISTORY_MS = 1095 * DAY_MS
 const STREAM = streamId('federal_award')
 const PROCESS_STREAM = streamId('federal_process')
@@ -265,7 +268,10 @@ export function createUsaspendingWorld(
     },
     next: (index, rng, _state, at) => Math.ceil(at + rng.exponential(list[index]!.meanGapMs)),
     apply(index, rng, state, at) {
-      const next = { ...state, lastModified: dayOf(at), modifications: state.modifications + 1 }
+      const modifications = state.modifications + 1
+      // Some are loaded days after the day that they bear, as agencies submit late; never before what was shown already.
+      const lateDays = (index + modifications) % LATE_ONE_IN === 0 ? LATE_DAYS : 0
+      const next = { ...state, lastModified: Math.max(state.lastModified, dayOf(at) - lateDays), modifications }
       const kind = rng.next()
       if (kind < 0.45) {
         const change = rng.chance(0.75) ? rng.between(5_000, 350_000) * 100 : -rng.between(100, 20_000) * 100 + rng.below(100)

@@ -3,12 +3,22 @@
 import type { Checkpoint } from '../../model/checkpoint.ts'
 import type { Identity } from '../../model/entity.ts'
 import { EngineError } from '../../model/errors.ts'
-import { entityId, FEED_COHORT, FILE_COHORT, type PartitionKey, parsePartitionKey, partitionKey } from '../../model/keys.ts'
+import type { JsonValue } from '../../model/json.ts'
+import {
+  type EntityRef,
+  entityId,
+  FEED_COHORT,
+  FILE_COHORT,
+  type PartitionKey,
+  parsePartitionKey,
+  partitionKey,
+  type SourceId,
+} from '../../model/keys.ts'
 import type { LedgerEntry } from '../../model/ledger.ts'
 import type { CurrentRecord, DeltaEvent } from '../../model/record.ts'
 import { badPartition, checkpointConflict, leaseLost, unknownEntity } from '../errors.ts'
 import { AMBIGUOUS, closesPending, KNOWN, rowState } from '../row-state.ts'
-import type { CommitBatch, CommitSummary, Lease, PendingChange, ProvenUnchanged } from '../store.ts'
+import { type CommitBatch, type CommitSummary, ERASURES, type Lease, type PendingChange, type ProvenUnchanged } from '../store.ts'
 import { copy, type Data, pairKey } from './data.ts'
 
 export function requireLease(data: Data, lease: Lease): void {
@@ -65,6 +75,18 @@ function putEvent(data: Data, event: DeltaEvent): number {
   data.eventIds.add(known)
   data.events.push({ ...copy(event), position: data.events.length + 1 })
   return 1
+}
+
+function erase(data: Data, source: SourceId, entities: readonly EntityRef[]): void {
+  const ids = new Set(entities.map(entityId))
+  for (const [index, event] of data.events.entries()) {
+    if (event.source === source && ids.has(entityId(event.entity))) data.events[index] = { ...event, changes: [] }
+  }
+  if (entities.length > 0) putFact(data, ERASURES, null)
+}
+
+function putFact(data: Data, name: string, value: JsonValue): void {
+  data.facts.set(name, { version: (data.facts.get(name)?.version ?? 0) + 1, value: copy(value) })
 }
 
 export function putIdentities(data: Data, identities: readonly Identity[]): number {
@@ -138,6 +160,7 @@ function prove(data: Data, batch: CommitBatch, proof: ProvenUnchanged, touched: 
 export function commit(data: Data, batch: CommitBatch): CommitSummary {
   requireLease(data, batch.lease)
   requireVersion(data, batch.lease, batch.checkpoint)
+  for (const entity of batch.erased ?? []) data.known(entity)
   for (const { entity } of [...batch.ledger, ...batch.records, ...batch.events, ...batch.identities, ...batch.pending])
     data.known(entity)
 
@@ -145,12 +168,12 @@ export function commit(data: Data, batch: CommitBatch): CommitSummary {
   data.checkpoints.set(batch.lease.partition, copy(batch.checkpoint))
   for (const entry of batch.ledger) putLedgerRow(data, entry, touched)
   const recordsWritten = batch.records.reduce((sum, record) => sum + putRecord(data, record), 0)
+  if (batch.erased !== undefined) erase(data, parsePartitionKey(batch.lease.partition)!.source, batch.erased)
   const eventsInserted = batch.events.reduce((sum, event) => sum + putEvent(data, event), 0)
   putIdentities(data, batch.identities)
   const provenUnchanged = batch.provenUnchanged === undefined ? 0 : prove(data, batch, batch.provenUnchanged, touched)
   openPending(data, batch.pending, touched)
-  for (const [name, value] of Object.entries(batch.facts ?? {}))
-    data.facts.set(name, { version: (data.facts.get(name)?.version ?? 0) + 1, value: copy(value) })
+  for (const [name, value] of Object.entries(batch.facts ?? {})) putFact(data, name, value)
   for (const partition of touched) data.touch(partition)
   return { ledgerRows: batch.ledger.length, recordsWritten, eventsInserted, provenUnchanged }
 }

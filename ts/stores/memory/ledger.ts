@@ -141,7 +141,9 @@ function matches(event: DeltaEvent & { readonly position: number }, query: Event
   )
 }
 
-export function createLedger(data: Data): Omit<LedgerStore, 'commit' | 'seenBy'> & Pick<SmallStore, 'unresolved'> {
+export function createLedger(
+  data: Data,
+): Omit<LedgerStore, 'commit' | 'seenBy' | 'newestIngest'> & Pick<SmallStore, 'unresolved'> {
   return {
     assign: (source, kinds, place, _at, byIdentity) =>
       data.step(() => {

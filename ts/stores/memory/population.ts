@@ -2,7 +2,7 @@ import type { Entity, EntityLink } from '../../model/entity.ts'
 import { type EntityKind, type EntityRef, entityId } from '../../model/keys.ts'
 import { sameJson } from '../json-equal.ts'
 import { SIGHTINGS_KEPT } from '../limits.ts'
-import type { EntityUpsert, PopulationStore } from '../store.ts'
+import type { EntityUpsert, LedgerStore, PopulationStore } from '../store.ts'
 import { compareRefs, compareText } from '../text-order.ts'
 import { copy, type Data, getOrAdd } from './data.ts'
 
@@ -52,9 +52,7 @@ function sortedLinks(links: readonly EntityLink[] | undefined): readonly EntityL
   return [...(links ?? [])].sort((a, b) => compareText(a.kind, b.kind) || compareRefs(a.from, b.from) || compareRefs(a.to, b.to))
 }
 
-export function createPopulation(
-  data: Data,
-): PopulationStore & { seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string> | null> } {
+export function createPopulation(data: Data): PopulationStore & Pick<LedgerStore, 'seenBy' | 'newestIngest'> {
   return {
     upsertEntities: (batch, ingestId) =>
       data.step(() => {
@@ -108,6 +106,7 @@ export function createPopulation(
       }),
     links: (from) => data.step(() => sortedLinks(data.linksFrom.get(entityId(from)))),
     linksTo: (to) => data.step(() => sortedLinks(data.linksTo.get(entityId(to)))),
+    newestIngest: () => data.step(() => [...data.sightings.keys()].at(-1) ?? null),
     seenBy: (entities, ingestId) =>
       data.step(() => {
         const seen = data.sightings.get(ingestId)

@@ -1,10 +1,10 @@
 /** The one commit point: what one answer brings is written whole, under the lease and the expected checkpoint, or not at all. */
-import { FEED_COHORT, FILE_COHORT, parsePartitionKey } from '../../model/keys.ts'
+import { type EntityRef, FEED_COHORT, FILE_COHORT, parsePartitionKey } from '../../model/keys.ts'
 import type { LedgerEntry } from '../../model/ledger.ts'
 import type { CurrentRecord, DeltaEvent } from '../../model/record.ts'
 import { leaseLost } from '../errors.ts'
 import { closesPending, KNOWN, rowState } from '../row-state.ts'
-import type { CommitBatch, CommitSummary, Lease, ProvenUnchanged } from '../store.ts'
+import { type CommitBatch, type CommitSummary, ERASURES, type Lease, type ProvenUnchanged } from '../store.ts'
 import { writeCheckpoint } from './checkpoint.ts'
 import type { Connection, Value } from './connection.ts'
 import { writeFact } from './facts.ts'
@@ -51,6 +51,7 @@ class Commit {
     db.reach('store.commit.after_ledger')
     let recordsWritten = 0
     for (const record of batch.records) recordsWritten += this.record(record)
+    if (batch.erased !== undefined) this.erase(batch.erased)
     let eventsInserted = 0
     for (const event of batch.events) eventsInserted += this.event(event)
     writeIdentities(db, this.ids, batch.identities)
@@ -131,6 +132,17 @@ class Commit {
       record.present ? 1 : 0,
       record.runId,
     )
+  }
+
+  private erase(entities: readonly EntityRef[]): void {
+    for (const entity of entities) {
+      this.db.run(
+        "UPDATE event SET changes = '[]' WHERE entity_id = ? AND source_id = ?",
+        this.ids.entity(entity),
+        this.lease.sourceId,
+      )
+    }
+    if (entities.length > 0) writeFact(this.db, ERASURES, null)
   }
 
   /** 1 when inserted, 0 when the same event is there already. */

@@ -5,7 +5,7 @@ import { type EntityKind, type EntityRef, entityId } from '../../model/keys.ts'
 import type { EpochMs } from '../../model/time.ts'
 import { sameJson } from '../json-equal.ts'
 import { SIGHTINGS_KEPT } from '../limits.ts'
-import type { EntityUpsert, PopulationStore, UpsertSummary } from '../store.ts'
+import type { EntityUpsert, LedgerStore, PopulationStore, UpsertSummary } from '../store.ts'
 import { compareRefs } from '../text-order.ts'
 import type { Connection } from './connection.ts'
 import { findEntity } from './ids.ts'
@@ -153,9 +153,7 @@ function linkOf(row: LinkRow): EntityLink {
   }
 }
 
-export function createPopulation(
-  db: Connection,
-): PopulationStore & { seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string> | null> } {
+export function createPopulation(db: Connection): PopulationStore & Pick<LedgerStore, 'seenBy' | 'newestIngest'> {
   return {
     upsertEntities: (batch: readonly EntityUpsert[], ingestId: string | null, _at: EpochMs): Promise<UpsertSummary> =>
       db.write('upsert_entities', () => {
@@ -243,6 +241,11 @@ export function createPopulation(
 
     linksTo: (to) =>
       db.read(() => db.all<LinkRow>(`SELECT ${ENDS} WHERE l.to_id IN (${IDS_OF}) ${LINK_ORDER}`, to.kind, to.key).map(linkOf)),
+
+    newestIngest: () =>
+      db.read(
+        () => db.get<{ name: string }>('SELECT ingest_id AS name FROM sighting_ingest ORDER BY id DESC LIMIT 1')?.name ?? null,
+      ),
 
     seenBy: (entities, ingestId) =>
       db.read(() => {

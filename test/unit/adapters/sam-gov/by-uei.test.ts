@@ -221,9 +221,9 @@ describe('the feed', () => {
       identity: { providerKey: 'AAAAAAAAAA10' },
     })
     expect(feed.answer(items([row('AAAAAAAAAA10'), row('AAAAAAAAAA10', '0001')])[0]!, company, CONTEXT)).toMatchObject({
-      kind: 'skipped',
+      kind: 'due',
     })
-    expect(feed.answer(items([row('AAAAAAAAAA10', '0001')])[0]!, company, CONTEXT)).toMatchObject({ kind: 'skipped' })
+    expect(feed.answer(items([row('AAAAAAAAAA10', '0001')])[0]!, company, CONTEXT)).toMatchObject({ kind: 'due' })
   })
 
   it('ends at an empty page and at the last row, and refuses a part of which not all can be reached', () => {

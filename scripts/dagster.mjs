@@ -74,20 +74,40 @@ All that can be configured: docs/dagster.md`
 function prepareHome() {
   const home = resolve(process.env.DAGSTER_HOME || join(root, 'data', 'dagster'))
   mkdirSync(join(home, 'output'), { recursive: true })
-  if (!existsSync(join(home, 'dagster.yaml'))) copyFileSync(join(project, 'dagster.yaml'), join(home, 'dagster.yaml'))
+  const file = join(home, 'dagster.yaml')
+  if (!existsSync(file)) copyFileSync(join(project, 'dagster.yaml'), file)
+  else if (!/^run_launcher:/m.test(readFileSync(file, 'utf8'))) {
+    say(`${file} names no run_launcher, so that a run whose process dies is noticed at the next start only.`)
+    say('Compare it with dagster_project/dagster.yaml, which has one.')
+  }
   if (!process.env.DAGSTER_HOME) writeFileSync(join(home, '.gitignore'), '*\n')
   return home
+}
+
+/** Runs of which a power cut or a kill has left the record alone: they would hold their source and a slot. */
+function endDeadRuns(python, env) {
+  const told = spawnSync(python, ['-m', 'dagster_project.dead_runs'], { cwd: project, env, encoding: 'utf8' })
+  if (told.stdout) say(told.stdout.trim())
+  if (told.status !== 0)
+    say(`Runs of an earlier start could not be looked at:\n${told.stderr.trim().split('\n').slice(-3).join('\n')}`)
 }
 
 const TABLES =
   'from dagster import DagsterInstance as D; i = D.get(); i.get_runs_count(); i.all_asset_keys(); i.all_instigator_state()'
 
-/** The first one to open a new home makes its tables; webserver and daemon at once would both try, and one would fail. */
-function prepareTables(home, python, env) {
+/**
+ * The first one to open a new home makes its tables; webserver and daemon at once would both try, and one would fail. In one that
+ * was used before, runs of dead processes are ended.
+ */
+function prepareStorage(home, python, env) {
   const databases = ['history/runs.db', 'history/runs/index.db', 'schedules/schedules.db']
-  if (databases.every((path) => existsSync(join(home, path)))) return
-  const made = spawnSync(python, ['-c', TABLES], { cwd: project, env, encoding: 'utf8' })
-  if (made.status !== 0) throw new SetupError(`${home} cannot be used:\n${made.stderr.trim().split('\n').slice(-5).join('\n')}`)
+  if (!databases.every((path) => existsSync(join(home, path)))) {
+    const made = spawnSync(python, ['-c', TABLES], { cwd: project, env, encoding: 'utf8' })
+    if (made.status !== 0) throw new SetupError(`${home} cannot be used:\n${made.stderr.trim().split('\n').slice(-5).join('\n')}`)
+    if (databases.every((path) => existsSync(join(home, path)))) return
+  }
+  // With Postgres there are no such files.
+  endDeadRuns(python, env)
 }
 
 const recordFile = (home) => join(home, 'launcher.json')
@@ -188,7 +208,7 @@ async function main() {
   const { file: workspaceFile, notes } = prepareWorkspace(home, LOCATION)
   for (const note of notes) say(note)
   const workspace = ['-w', workspaceFile]
-  prepareTables(home, python, env)
+  prepareStorage(home, python, env)
 
   const children = { sandbox: null, webserver: null, daemon: null }
   const watch = watchParents()
@@ -295,7 +315,7 @@ async function stopAll({ sandbox, webserver, daemon }, { url, home, sandboxUrl }
   if (webserver !== null || daemon !== null) say(`\nStopping (${stopping ?? 'after an error'}) ...`)
   if (webserver !== null && !webserver.hasEnded && !hurried()) {
     if (daemon !== null) await leaveToRuns(daemon)
-    await cancelAll(url)
+    await cancelAll(url, webserver)
   }
   await Promise.all([stopChild(daemon, quickly), stopChild(webserver, quickly)])
   if (sandbox !== null) {
@@ -316,12 +336,13 @@ async function leaveToRuns(daemon) {
   await Promise.race([daemon.ended, sleep(10_000)])
 }
 
-async function cancelAll(url) {
+async function cancelAll(url, webserver) {
   const asked = new Set()
   for (const deadline = performance.now() + CANCEL_WITHIN_MS; performance.now() < deadline && !hurried(); ) {
     const running = await runningRuns(url)
-    if (running === null || running.length === 0) return
-    const fresh = running.filter((id) => !asked.has(id))
+    if (webserver.hasEnded || running?.length === 0) return
+    // No answer in time says nothing of the runs.
+    const fresh = (running ?? []).filter((id) => !asked.has(id))
     if (fresh.length > 0) {
       say(`Canceling ${fresh.length} run(s); their state is saved ...`)
       for (const id of fresh) asked.add(id)

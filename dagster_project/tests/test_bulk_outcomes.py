@@ -5,7 +5,7 @@ import time
 import dagster as dg
 import pytest
 
-from dagster_project.lib.bulk_outcomes import bulk_outcomes
+from dagster_project.lib.bulk_outcomes import bulk_outcomes, longest_load_s
 from dagster_project.lib.gate import Open, Paused, Waiting, evaluate
 from dagster_project.lib.scheduling import gate_of
 
@@ -170,19 +170,90 @@ def test_a_run_that_never_started_is_a_failure(warehouse):
     assert warehouse.gate.run_id == run.run_id
 
 
-def test_a_load_is_open_until_its_own_run_has_ended_whatever_succeeds_meanwhile(warehouse):
+def began(instance, run: dg.DagsterRun, ago_s: float = 0) -> dg.DagsterRun:
+    """The run starts, or started some time ago, and nothing is heard of it since."""
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name)
+    entry = dg.EventLogEntry(None, 20, "", run.run_id, time.time() - ago_s, job_name=run.job_name, dagster_event=event)
+    instance.handle_new_event(entry)
+    return run
+
+
+def test_a_load_under_way_is_waited_for_until_one_that_began_later_has_succeeded(warehouse):
     warehouse.load()
-    slow = warehouse.plan(AWARDS)
-    warehouse.load(AWARDS)
+    instance = warehouse.instance
+    slow = began(instance, warehouse.plan(AWARDS))
     assert warehouse.gate == Waiting(f"bulk asset awards is being loaded in run {slow.run_id}")
-    warehouse.instance.report_run_failed(slow)
-    assert isinstance(warehouse.gate, Paused), "it began before the success and failed after it"
-    assert warehouse.gate.run_id == slow.run_id
     warehouse.load(AWARDS)
+    opened = warehouse.gate
+    assert isinstance(opened, Open), "its process may have died long ago"
+    instance.report_run_canceling(slow)
+    assert warehouse.gate == opened
+    instance.report_run_canceled(slow)
+    assert warehouse.gate == opened, "somebody has closed the record of what was answered already"
+
+
+def test_a_load_that_fails_after_one_that_began_later_has_succeeded_is_answered(warehouse):
+    warehouse.load()
+    slow = began(warehouse.instance, warehouse.plan(AWARDS))
+    warehouse.load(AWARDS)
+    warehouse.instance.report_run_failed(slow)
     assert isinstance(warehouse.gate, Open)
 
 
-def test_of_two_runs_at_once_the_one_that_ends_last_decides(warehouse):
+def test_a_success_of_one_that_began_earlier_answers_nothing_that_ended_after_it(warehouse):
+    warehouse.load()
+    later = warehouse.plan(AWARDS, status=dg.DagsterRunStatus.NOT_STARTED)
+    warehouse.load(AWARDS)
+    assert isinstance(warehouse.gate, Waiting), "it is still to come"
+    began(warehouse.instance, later)
+    assert isinstance(warehouse.gate, Waiting)
+    warehouse.instance.report_run_failed(later)
+    assert isinstance(warehouse.gate, Paused)
+    assert warehouse.gate.run_id == later.run_id
+
+
+def test_a_load_that_began_first_and_whose_process_died_first_is_judged_by_its_own_last_word(warehouse):
+    """What somebody wrote into its record later is no news of it."""
+    warehouse.load()
+    instance = warehouse.instance
+    dead = began(instance, warehouse.plan(AWARDS))
+    event = dg.DagsterEvent(dg.DagsterEventType.STEP_START.value, dead.job_name, step_key="awards")
+    instance.handle_new_event(
+        dg.EventLogEntry(None, 20, "", dead.run_id, time.time(), step_key="awards", job_name=dead.job_name, dagster_event=event)
+    )
+    # Reported from outside: when it was begun is not known.
+    instance.report_runless_asset_event(dg.AssetMaterialization(AWARDS))
+    assert isinstance(warehouse.gate, Waiting)
+    instance.report_run_failed(dead, "its process is gone")
+    assert isinstance(warehouse.gate, Open)
+
+
+def test_a_load_without_an_end_is_a_failure_after_the_longest_time_one_may_take():
+    with dg.instance_for_test(overrides={"run_monitoring": {"enabled": True, "max_runtime_seconds": 3_600}}) as instance:
+        warehouse = Warehouse(instance)
+        slow = began(instance, warehouse.plan(AWARDS), ago_s=3_000)
+        assert warehouse.gate == Waiting(f"bulk asset awards is being loaded in run {slow.run_id}")
+        stuck = began(instance, warehouse.plan(AWARDS), ago_s=4_000)
+        gate = warehouse.gate
+        assert isinstance(gate, Paused)
+        assert gate.run_id == stuck.run_id
+        assert "terminate that run and load again" in gate.reason
+        warehouse.load()
+        assert isinstance(warehouse.gate, Open)
+        longer = warehouse.plan(AWARDS)
+        instance.add_run_tags(longer.run_id, {"dagster/max_runtime": "9000"})
+        began(instance, longer, ago_s=-10)
+        assert isinstance(warehouse.gate, Waiting)
+        assert longest_load_s(instance, instance.get_run_by_id(longer.run_id)) == 9_000
+        assert longest_load_s(instance, stuck) == 3_600
+
+
+def test_twelve_hours_where_nothing_is_configured(instance):
+    assert longest_load_s(instance, dg.DagsterRun(job_name="j")) == 43_200
+    assert longest_load_s(instance, dg.DagsterRun(job_name="j", tags={"dagster/max_runtime": "soon"})) == 43_200
+
+
+def test_of_two_runs_at_once_that_fail_both_are_told(warehouse):
     warehouse.load()
     bad = warehouse.plan(AWARDS)
     warehouse.instance.report_run_failed(bad)
@@ -198,9 +269,9 @@ def test_of_two_runs_at_once_the_one_that_ends_last_decides(warehouse):
     assert isinstance(warehouse.gate, Open)
 
 
-def test_many_later_loads_do_not_hide_one_that_still_runs(warehouse):
+def test_many_later_loads_do_not_hide_one_that_is_still_to_come(warehouse):
     warehouse.load()
-    slow = warehouse.plan(AWARDS)
+    slow = warehouse.plan(AWARDS, status=dg.DagsterRunStatus.NOT_STARTED)
     for _ in range(3):
         warehouse.load(AWARDS)
     assert slow.run_id in warehouse.gate.reason

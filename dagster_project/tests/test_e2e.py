@@ -191,6 +191,26 @@ def test_many_partitions_of_one_source_at_once_keep_to_its_quota(loaded: Deploym
         assert most_at_once == 1
 
 
+def test_a_backfill_of_a_source_that_says_much_later_fails_no_run(loaded: Deployment):
+    """Longer than a run may wait. Dagster's own account of an asset backfill goes by materializations, and is another matter."""
+    make_due(loaded)
+    loaded.sandbox.fault(source="sam_gov", kind="429-with-body", retry_after=7_200)
+    partitions = [key for key in loaded.partitions() if key.startswith("sam_gov:uei_batch")][:3]
+    backfill = loaded.backfill(assetSelection=[{"path": ["enrichment_refresh"]}], partitionNames=partitions)
+
+    def ended() -> bool:
+        status, _ = loaded.backfill_runs(backfill)
+        return status.startswith("COMPLETED")
+
+    wait_until(ended, timeout_s=120, what="the backfill")
+    status, runs = loaded.backfill_runs(backfill)
+    assert status == "COMPLETED_FAILED", "as docs/dagster.md says"
+    assert [run["status"] for run in runs] == ["SUCCESS"] * 3
+    tags = [{tag["key"] for tag in run["tags"]} for run in runs]
+    assert all("enrichment/deferred_until" in one for one in tags)
+    assert not any(loaded.materializations(run["id"]) for run in runs)
+
+
 def slow_run(deployed: Deployment) -> tuple[str, int]:
     """A run in the middle of its work, and the position in the sandbox's log before it."""
     make_due(deployed)

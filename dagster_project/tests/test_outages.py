@@ -4,7 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 from dagster import DagsterRunStatus
 
-from dagster_project.lib.outages import outages, read_told, to_alert
+from dagster_project.lib.deliveries import OutageCursor
+from dagster_project.lib.outages import outages, to_alert
 from dagster_project.lib.run_history import PastRun, resting
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=timezone.utc)
@@ -47,8 +48,12 @@ def test_sources_are_told_apart():
 
 
 def test_a_cursor_that_cannot_be_read_is_empty():
-    assert read_told(None) == read_told("{") == read_told("3") == ()
-    assert read_told('["s"]') == ("s",)
+    for text in (None, "{", "3", '{"told": 3}'):
+        assert OutageCursor.read(text) == OutageCursor()
+    assert OutageCursor.read('["s"]') == OutageCursor(("s",)), "of an earlier version"
+    cursor = OutageCursor(("s", "t"))
+    cursor.deliveries.add("s", ["SLACK"], 3.5)
+    assert OutageCursor.read(cursor.dump()) == cursor
 
 
 def test_a_deferred_run_rests_by_the_engines_clock_whichever_way_it_ended():

@@ -49,6 +49,22 @@ def test_a_partition_is_refreshed_and_tells_what_it_did(world, refresh, instance
     assert run.tags["enrichment/sla_gaps_closed"] == str(metadata["sla_gaps_closed"])
 
 
+def test_a_provider_that_says_much_later_fails_no_run(world, refresh, sandbox, instance):
+    """With the session that the real engine talks through, which demands an output of every step."""
+    sandbox.fault(source="sam_gov", kind="429-with-body", retry_after=7_200)
+    result = refresh(PARTITION)
+    assert result.success
+    run = instance.get_run_by_id(result.run_id)
+    assert run.status == dg.DagsterRunStatus.SUCCESS
+    assert run.tags["enrichment/deferred_until"].endswith("Z")
+    assert result.get_asset_materialization_events() == []
+    assert instance.get_materialized_partitions(dg.AssetKey("enrichment_refresh")) == set()
+    (observed,) = result.get_asset_observation_events()
+    observation = observed.asset_observation_data.asset_observation
+    assert observation.partition == PARTITION
+    assert observation.metadata["exit_code"].value == 75
+
+
 class Recorder:
     """Answers as a worker that closed three gaps."""
 

@@ -61,6 +61,24 @@ def test_what_is_created_while_the_gate_is_paused_is_withdrawn_by_the_next_tick(
     assert status(instance, late) == CANCELED
 
 
+def test_what_was_withdrawn_is_requested_again_when_the_gate_opens_for_the_same_loads(instance):
+    """The failed load was a slip, and somebody deleted its run."""
+    load(instance)
+    first, runs = requested(instance)
+    failed = load(instance, ok=False)
+    paused = tick(instance, GivenEngine(*ROWS), first.cursor)
+    assert "3 queued run(s) withdrawn" in paused.skip_reason.skip_message
+    instance.delete_run(failed)
+    reopened = tick(instance, GivenEngine(*ROWS), paused.cursor)
+    assert [one.partition_key for one in reopened.run_requests] == STALE_FIRST[1:], "the first is still running"
+    before = {one.run_key for one in first.run_requests}
+    assert before.isdisjoint(one.run_key for one in reopened.run_requests), "Dagster launches no run key twice"
+    for one in reopened.run_requests:
+        start(instance, one, QUEUED)
+    again = tick(instance, GivenEngine(*ROWS), reopened.cursor)
+    assert "followed up" in again.skip_reason.skip_message
+
+
 def test_the_night_does_too(instance):
     load(instance)
     _, runs = requested(instance)

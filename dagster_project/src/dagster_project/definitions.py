@@ -4,11 +4,12 @@ import os
 
 import dagster as dg
 
+from dagster_project.defs.alert_sensors import deferral_alert_sensor, failure_alert_sensor
 from dagster_project.defs.assets import bulk_assets, coverage_assets, refresh_asset
 from dagster_project.defs.jobs import coverage_monitor_job, iterative_enrichment_refresh_job
 from dagster_project.defs.resources import resources
 from dagster_project.defs.schedules import coverage_schedule, nightly_schedule
-from dagster_project.defs.sensors import deferral_alert_sensor, due_sensor, failure_alert_sensor, post_bulk_sensor
+from dagster_project.defs.sensors import due_sensor, post_bulk_sensor
 from dagster_project.lib.config_files import all_source_ids, enabled_source_ids
 from dagster_project.lib.settings import Settings
 

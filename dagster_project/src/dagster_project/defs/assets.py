@@ -8,6 +8,7 @@ from dagster_project.defs.checks import coverage_check, coverage_key
 from dagster_project.defs.partitions import enrichment_source_cohort
 from dagster_project.lib.describe import code_references, ledger_schema
 from dagster_project.lib.engine_runner import Deferred, EngineFailed, EngineRunner
+from dagster_project.lib.no_output import ends_without_output
 from dagster_project.lib.node import engine_version
 from dagster_project.lib.partition_sync import (
     PARTITIONS_NAME,
@@ -17,6 +18,7 @@ from dagster_project.lib.partition_sync import (
     partition_changes,
 )
 from dagster_project.lib.retries import retried
+from dagster_project.lib.run_workers import mark_worker
 from dagster_project.lib.settings import Settings
 
 REFRESH_KEY = dg.AssetKey("enrichment_refresh")
@@ -69,6 +71,7 @@ def refresh_asset(settings: Settings) -> dg.AssetsDefinition:
     def enrichment_refresh(
         context: dg.AssetExecutionContext, config: RefreshConfig, engine_runner: dg.ResourceParam[EngineRunner]
     ) -> Iterator[dg.MaterializeResult[Any]]:
+        mark_worker(context)
         partition = _one_partition(context)
         # Not `0 in (None, False)`: a limit of 0 is the engine's to refuse, not one that was left out.
         asked = {name: value for name, value in config.model_dump().items() if value is not None and value is not False}
@@ -79,6 +82,7 @@ def refresh_asset(settings: Settings) -> dg.AssetsDefinition:
             # No run fails for waiting; and none that only waited has materialized anything.
             context.log.warning(deferred.description or "deferred")
             context.log_event(_observed_deferral(partition, deferred))
+            ends_without_output(context)
             return
         if not run.results:
             raise dg.Failure("the engine ended well and reported no materialization", allow_retries=False)
@@ -142,6 +146,7 @@ def coverage_assets(settings: Settings, sources: Sequence[str]) -> dg.AssetsDefi
     def enrichment_coverage(
         context: dg.AssetExecutionContext, engine_runner: dg.ResourceParam[EngineRunner]
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        mark_worker(context)
         wanted = [key.path[-1] for key in context.selected_asset_keys]
         checks = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
         names = sorted({name for _, name in checks})
@@ -211,6 +216,7 @@ def bulk_assets(settings: Settings) -> list[dg.AssetsDefinition]:
 def _ingest(
     context: dg.AssetExecutionContext, settings: Settings, engine_runner: EngineRunner, files: dict[str, str]
 ) -> Iterator[dg.MaterializeResult[Any]]:
+    mark_worker(context)
     with retried(context, delay_s=settings.retry_delay_s):
         run = engine_runner.run(context, {"mode": "ingest", **files})
     _sync_partitions(context, engine_runner)

@@ -1,18 +1,14 @@
-import json
-import os
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import dagster as dg
 
 from dagster_project.defs.assets import REFRESH_KEY
 from dagster_project.defs.jobs import REFRESH_JOB, iterative_enrichment_refresh_job
 from dagster_project.defs.schedules import repository_of
-from dagster_project.lib.alerts import AlertNotDelivered, AlertTargets, alert_of, alert_of_outage, post_alert
-from dagster_project.lib.engine_runner import DEFERRED_TAG, EngineRunner
-from dagster_project.lib.gate import Open, describe
+from dagster_project.lib.engine_runner import EngineRunner
+from dagster_project.lib.gate import Open, Paused, describe
 from dagster_project.lib.in_flight import partitions_of_runs
-from dagster_project.lib.outages import outages, read_told, to_alert
 from dagster_project.lib.partition_sync import (
     PARTITIONS_NAME,
     PartitionChanges,
@@ -20,7 +16,7 @@ from dagster_project.lib.partition_sync import (
     list_partitions,
     partition_changes,
 )
-from dagster_project.lib.requests import OCCASION_TAG, TOKEN_TAG, TRIGGER_TAG, Known, nothing_to_do, what_waits
+from dagster_project.lib.requests import OCCASION_TAG, TRIGGER_TAG, Known, nothing_to_do, what_waits
 from dagster_project.lib.reservations import deciding, reserve
 from dagster_project.lib.run_history import REST_LOOKS, calls_requested, past_runs, resting
 from dagster_project.lib.scheduling import Trigger, busy_partitions, closed_text, gate_of, no_room, room_for, run_requests
@@ -54,6 +50,8 @@ def post_bulk_sensor(settings: Settings) -> dg.SensorDefinition:
         is_open = isinstance(gate, Open)
         if isinstance(gate, Open):
             cursor = cursor.for_token(gate.token)
+        elif isinstance(gate, Paused):
+            cursor = replace(cursor, was_paused=True)
         has_work = is_open and not cursor.is_done
         is_due_for_sync = now - cursor.synced_at >= SYNC_EVERY_S
         closed = "" if is_open else closed_text(instance, gate, job_name=REFRESH_JOB)
@@ -78,11 +76,11 @@ def post_bulk_sensor(settings: Settings) -> dg.SensorDefinition:
                 return _skip(f"{describe(gate)}: {no_room(settings, busy.partitions)}", cursor, changes)
             requests, choice = run_requests(
                 listed,
-                trigger=Trigger(TRIGGER, gate.token, gate.token),
+                trigger=Trigger(TRIGGER, cursor.occasion, gate.token),
                 limits=replace(room, calls=settings.call_budget - cursor.calls),
                 known=Known(
                     in_flight=busy.partitions,
-                    already=partitions_of_runs(instance, tags={TOKEN_TAG: gate.token, TRIGGER_TAG: TRIGGER}),
+                    already=partitions_of_runs(instance, tags={OCCASION_TAG: cursor.occasion, TRIGGER_TAG: TRIGGER}),
                 ),
             )
             reserve(instance, TRIGGER, requests, now)
@@ -192,75 +190,3 @@ def _skip(reason: str, cursor: GateCursor | DueCursor, changes: PartitionChanges
         cursor=cursor.dump(),
         dynamic_partitions_requests=_partition_requests(changes) if changes else None,
     )
-
-
-def failure_alert_sensor(settings: Settings) -> dg.SensorDefinition:
-    @dg.run_failure_sensor(
-        name="enrichment_failure_alert_sensor",
-        # Without this: all runs of this code location, backfills from the asset page included, and no other's.
-        monitor_all_code_locations=settings.alerts_on_all_locations,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=(
-            "Posts failed runs of "
-            + ("all code locations" if settings.alerts_on_all_locations else "this code location")
-            + " to ENRICHMENT_ALERT_WEBHOOK_URL and ENRICHMENT_ALERT_SLACK_URL, when they are set."
-        ),
-    )
-    def enrichment_failure_alert_sensor(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-        targets = AlertTargets.from_env(os.environ)
-        if not targets:
-            return dg.SkipReason("neither ENRICHMENT_ALERT_WEBHOOK_URL nor ENRICHMENT_ALERT_SLACK_URL is set")
-        run = context.dagster_run
-        if DEFERRED_TAG in run.tags:
-            return dg.SkipReason(f"run {run.run_id} was deferred until {run.tags[DEFERRED_TAG]}, which is no failure to act on")
-        steps = [_step_text(event) for event in context.get_step_failure_events()]
-        alert = alert_of(run, "\n".join(text for text in steps if text) or context.failure_event.message or "", targets)
-        post_alert(alert, targets)
-        context.log.info(f"run {run.run_id}: alert posted to {targets.count} target(s)")
-        return None
-
-    return enrichment_failure_alert_sensor
-
-
-def deferral_alert_sensor(settings: Settings) -> dg.SensorDefinition:
-    @dg.sensor(
-        name="enrichment_deferral_alert_sensor",
-        minimum_interval_seconds=300,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=(
-            "A run that is deferred is no failure. When a source has had no other for ENRICHMENT_ALERT_DEFERRED_AFTER_S "
-            "seconds, it is posted where failed runs are: once, and again only after a run of it has got through."
-        ),
-    )
-    def enrichment_deferral_alert_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        targets = AlertTargets.from_env(os.environ)
-        if not targets:
-            return dg.SkipReason("neither ENRICHMENT_ALERT_WEBHOOK_URL nor ENRICHMENT_ALERT_SLACK_URL is set")
-        now = datetime.now(timezone.utc)
-        after_s = settings.alert_deferred_after_s
-        within = timedelta(seconds=after_s) + timedelta(days=1)
-        found = outages(past_runs(context.instance, job_name=REFRESH_JOB, now=now, within=within))
-        told = [source for source in read_told(context.cursor) if source in found]
-        problems = []
-        for outage in to_alert(found, told, now, after_s):
-            try:
-                post_alert(alert_of_outage(outage, REFRESH_JOB, targets), targets)
-            except AlertNotDelivered as error:
-                problems.append(str(error))
-            else:
-                told.append(outage.source)
-        context.update_cursor(json.dumps(sorted(told)))
-        if problems:
-            # Not raised: Dagster drops the cursor of a tick that fails.
-            context.log.error("; ".join(problems))
-            return dg.SkipReason("; ".join(["not delivered, it is tried again", *problems]))
-        return dg.SkipReason(f"alerted of: {', '.join(sorted(told))}" if told else "no source is deferred for so long")
-
-    return enrichment_deferral_alert_sensor
-
-
-def _step_text(event: dg.DagsterEvent) -> str:
-    data = event.step_failure_data
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return data.user_failure_data.description
-    return data.error_display_string.strip().splitlines()[0] if data.error_display_string else ""

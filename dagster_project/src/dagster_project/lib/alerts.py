@@ -1,12 +1,13 @@
 """Tells a webhook, or Slack, of a failed run. The addresses are secrets: no message holds them."""
 
+import http.client
 import json
-import time
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 
@@ -16,13 +17,10 @@ from dagster_project.lib.partition_list import is_partition_key, split_key
 from dagster_project.lib.requests import SOURCE_TAG
 
 _REFRESH = dg.AssetKey("enrichment_refresh")
-_TIMEOUT_S = 10
-_TRIES = 3
+#: Of one try. A tick of a sensor has 60 s in all, and is lost, with what it remembers, when it takes longer.
+POST_WITHIN_S = 5.0
+WEBHOOK, SLACK = "ENRICHMENT_ALERT_WEBHOOK_URL", "ENRICHMENT_ALERT_SLACK_URL"
 _LONGEST_TEXT = 2_000
-
-
-class AlertNotDelivered(RuntimeError):
-    pass
 
 
 @dataclass(frozen=True)
@@ -38,17 +36,19 @@ class AlertTargets:
             return variables.get(name, "").strip() or None
 
         return AlertTargets(
-            webhook_url=read("ENRICHMENT_ALERT_WEBHOOK_URL"),
-            slack_url=read("ENRICHMENT_ALERT_SLACK_URL"),
+            webhook_url=read(WEBHOOK),
+            slack_url=read(SLACK),
             dagster_url=read("ENRICHMENT_DAGSTER_URL"),
         )
 
     @property
-    def count(self) -> int:
-        return sum(url is not None for url in (self.webhook_url, self.slack_url))
+    def urls(self) -> dict[str, str]:
+        """By the name of the variable, which may be told, unlike the address."""
+        named = {WEBHOOK: self.webhook_url, SLACK: self.slack_url}
+        return {name: url for name, url in named.items() if url is not None}
 
     def __bool__(self) -> bool:
-        return self.count > 0
+        return bool(self.urls)
 
 
 def alert_of(run: dg.DagsterRun, why: str, targets: AlertTargets) -> dict[str, Any]:
@@ -95,6 +95,10 @@ def slack_text(alert: Mapping[str, Any]) -> str:
     return f":rotating_light: *{about}* failed ({alert['job']})\n{alert['why']}{link}"
 
 
+def body_for(receiver: str, alert: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"text": slack_text(alert)} if receiver == SLACK else alert
+
+
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
         return None
@@ -103,37 +107,41 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_NoRedirects)
 
 
-def post_alert(alert: Mapping[str, Any], targets: AlertTargets) -> None:
-    """Each target gets it, whatever the other says. Raises `AlertNotDelivered` naming those that did not take it."""
-    failed = []
-    if targets.webhook_url is not None and (problem := _post(targets.webhook_url, alert)):
-        failed.append(f"ENRICHMENT_ALERT_WEBHOOK_URL: {problem}")
-    if targets.slack_url is not None and (problem := _post(targets.slack_url, {"text": slack_text(alert)})):
-        failed.append(f"ENRICHMENT_ALERT_SLACK_URL: {problem}")
-    if failed:
-        raise AlertNotDelivered(f"the alert of run {alert['run_id']} was not delivered: {'; '.join(failed)}")
+@dataclass(frozen=True)
+class Answer:
+    #: `unavailable`: nothing was taken, later is worth a try. `unanswered`: perhaps it was taken. `refused`: it never will be.
+    outcome: Literal["taken", "unavailable", "unanswered", "refused"]
+    problem: str = ""
 
 
-def _post(url: str, body: Mapping[str, Any]) -> str | None:
-    """What went wrong, None when it was taken."""
+def post(url: str, body: Mapping[str, Any], *, within_s: float | None = None) -> Answer:
+    """One try, which takes no longer than that (`POST_WITHIN_S`), whatever the other side does, its name server included."""
+    within_s = POST_WITHIN_S if within_s is None else within_s
+    answers: list[Answer] = []
+    thread = threading.Thread(target=lambda: answers.append(_post(url, body, within_s)), daemon=True)
+    thread.start()
+    thread.join(within_s)
+    return answers[0] if answers else Answer("unanswered", f"no answer within {within_s:g} s")
+
+
+def _post(url: str, body: Mapping[str, Any], within_s: float) -> Answer:
     if not url.startswith(("https://", "http://")):
-        return "is no http(s) address"
-    problem = ""
-    for attempt in range(_TRIES):
-        if attempt > 0:
-            time.sleep(attempt)
+        return Answer("refused", "is no http(s) address")
+    try:
         request = urllib.request.Request(
             url,
             data=json.dumps(body).encode(),
             headers={"content-type": "application/json", "user-agent": "enrichment-refresh"},
         )
-        try:
-            with _OPENER.open(request, timeout=_TIMEOUT_S):
-                return None
-        except urllib.error.HTTPError as error:
-            problem = f"answered {error.code}"
-            if error.code < 500 and error.code != 429:
-                return problem
-        except (OSError, ValueError) as error:
-            problem = f"{type(getattr(error, 'reason', error)).__name__}"
-    return problem
+        with _OPENER.open(request, timeout=within_s):
+            return Answer("taken")
+    except urllib.error.HTTPError as error:
+        is_for_now = error.code >= 500 or error.code in (408, 429)
+        return Answer("unavailable" if is_for_now else "refused", f"answered {error.code}")
+    except urllib.error.URLError as error:
+        # Before the request was out.
+        return Answer("unavailable", type(error.reason).__name__)
+    except (http.client.InvalidURL, ValueError) as error:
+        return Answer("refused", type(error).__name__)
+    except (OSError, http.client.HTTPException) as error:
+        return Answer("unanswered", type(error).__name__)

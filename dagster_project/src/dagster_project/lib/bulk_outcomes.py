@@ -4,11 +4,14 @@ Dagster's open-source storage keeps no event for a materialization that failed. 
 run: a plan without a materialization behind it is an attempt, and the run's status says how that went. It works for assets of
 any code location of the same instance.
 
-What decides is what was known last. A load counts as succeeded from its materialization on, as failed or canceled from the end
-of its run on, whenever it began; until then it is being made. So of two loads at once the one that ends last decides, and a
-failure is answered by a success that came after it. Of a partitioned asset this holds per partition, for the latest load of each.
+A load that has not succeeded, whether it still runs or ended badly, is answered by a success that came after its end, and by one
+whose run began after its own: who loads anew has seen what became of the earlier one, and the record of a run whose process is
+dead may say "started" for ever, or be closed by somebody long after. So of two loads at once the one that began last decides. A
+load that has run for longer than any may (`longest_load_s`) counts as one that failed. Of a partitioned asset all this holds per
+partition, for the latest load of each.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
@@ -24,8 +27,16 @@ _RUNNING = (
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 )
+_NOT_BEGUN = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.MANAGED)
 #: Loads of an asset that are looked at, newest first. One that was planned so many loads ago and still runs is none.
 _MOST_LOADS = 200
+#: Successes that are looked at for one that began later.
+_MOST_SUCCESSES = 20
+#: Events of a run that are looked at, newest first, for the last one of its own.
+_MOST_EVENTS = 50
+#: Where dagster.yaml has no `run_monitoring.max_runtime_seconds`.
+_LONGEST_LOAD_S = 43_200.0
+_MAX_RUNTIME_TAGS = ("dagster/max_runtime", "dagster/max_runtime_seconds")
 
 StillThere = Callable[[dg.AssetKey, str], bool]
 
@@ -86,18 +97,55 @@ def _materialized_in(instance: dg.DagsterInstance, key: dg.AssetKey, run_id: str
 
 
 def _judge(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None, record: dg.RunRecord) -> Attempt | None:
-    """None when a later success (of another run, or reported from outside) has answered it."""
+    """None when a success (of another run, or reported from outside) has answered it."""
     run_id, status = record.dagster_run.run_id, record.dagster_run.status
-    if status in _RUNNING:
+    if status in _NOT_BEGUN:
         return Attempt(run_id=run_id, state="running", partition=partition)
-    ended_at = record.end_time if record.end_time is not None else record.update_timestamp.timestamp()
-    latest = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key, asset_partitions=None if partition is None else [partition]), limit=1
-    ).records
-    if latest and latest[0].timestamp > ended_at:
+    began_at = _began_at(record)
+    filtered = dg.AssetRecordsFilter(asset_key=key, asset_partitions=None if partition is None else [partition])
+    successes = instance.fetch_materializations(filtered, limit=_MOST_SUCCESSES).records
+    if _is_followed(instance, successes, run_id, began_at):
+        return None
+    if status in _RUNNING:
+        is_overdue = time.time() - began_at > longest_load_s(instance, record.dagster_run)
+        return Attempt(run_id=run_id, state="overdue" if is_overdue else "running", partition=partition)
+    if successes and successes[0].timestamp > _ended_at(instance, record):
         return None
     is_canceled = status == dg.DagsterRunStatus.CANCELED
     return Attempt(run_id=run_id, state="canceled" if is_canceled else "failed", partition=partition)
+
+
+def _began_at(record: dg.RunRecord) -> float:
+    """Unix time. One that never started began when it was asked for."""
+    return record.start_time if record.start_time is not None else record.create_timestamp.timestamp()
+
+
+def _is_followed(instance: dg.DagsterInstance, successes: Sequence[dg.EventLogRecord], run_id: str, began_at: float) -> bool:
+    """By a success of a run that began later."""
+    others = {one.run_id for one in successes} - {run_id, ""}
+    if not others:
+        return False
+    return any(_began_at(one) > began_at for one in instance.get_run_records(dg.RunsFilter(run_ids=sorted(others))))
+
+
+def _ended_at(instance: dg.DagsterInstance, record: dg.RunRecord) -> float:
+    """Unix time of the last that was heard of the load itself. Somebody else may have closed its record much later."""
+    if record.start_time is None:
+        return record.end_time if record.end_time is not None else record.update_timestamp.timestamp()
+    newest = instance.get_records_for_run(record.dagster_run.run_id, limit=_MOST_EVENTS, ascending=False).records
+    # What was planned for its steps was written before.
+    own = (one.timestamp for one in newest if one.event_log_entry.step_key is not None)
+    return max(record.start_time, next(own, 0))
+
+
+def longest_load_s(instance: dg.DagsterInstance, run: dg.DagsterRun) -> float:
+    """After so long Dagster's run monitoring ends a run, and none that is still recorded as running is believed."""
+    for tag in _MAX_RUNTIME_TAGS:
+        try:
+            return float(run.tags[tag])
+        except (KeyError, ValueError):
+            continue
+    return float(instance.run_monitoring_max_runtime_seconds) or _LONGEST_LOAD_S
 
 
 def _unsound(instance: dg.DagsterInstance, key: dg.AssetKey, loads: Sequence[dg.EventLogRecord]) -> Iterator[Attempt]:

@@ -1,8 +1,8 @@
 """The gate in front of every refresh that starts by itself. Pure: outcomes of the bulk assets in, one state out.
 
     WAITING   a bulk asset has never succeeded, or is being loaded now
-    PAUSED    the load of a bulk asset that ended last failed, was canceled, or did not pass a blocking check; its next success
-              reopens
+    PAUSED    the load of a bulk asset that began last failed, was canceled, ran for longer than any may, or did not pass a
+              blocking check; its next success reopens
     OPEN      all have succeeded; the token stands for exactly these loads
 
 Launches by hand, from the UI or the command line, do not pass here.
@@ -19,7 +19,8 @@ class Attempt:
     """A load that has not succeeded (yet)."""
 
     run_id: str
-    state: Literal["running", "failed", "canceled"]
+    #: `overdue`: is recorded as running, for longer than any may.
+    state: Literal["running", "failed", "canceled", "overdue"]
     partition: str | None = None
     #: The blocking check that what it wrote did not pass.
     check: str | None = None
@@ -77,15 +78,16 @@ def evaluate(outcomes: Sequence[BulkOutcome]) -> Gate:
 def _paused(outcome: BulkOutcome, attempt: Attempt) -> Paused:
     what = outcome.asset if attempt.partition is None else f"{outcome.asset}, partition {attempt.partition},"
     first = "" if outcome.materialized is not None else "; it has never succeeded"
-    how = "failed" if attempt.state == "failed" else "was canceled"
+    how = {"failed": "failed", "overdue": "has not ended in the longest time a load may take"}.get(attempt.state, "was canceled")
     if attempt.check is not None:
         how = f"did not pass its blocking check {attempt.check}"
+    stop = "terminate that run and load again; " if attempt.state == "overdue" else ""
     again = next((one for one in outcome.open_attempts if one.state == "running" and one.partition == attempt.partition), None)
     loading = "" if again is None else f"; run {again.run_id} is loading it"
     return Paused(
         asset=outcome.asset,
         run_id=attempt.run_id,
-        reason=f"bulk asset {what} {how} in run {attempt.run_id}{first}{loading}; "
+        reason=f"bulk asset {what} {how} in run {attempt.run_id}{first}{loading}; {stop}"
         "refreshes go on by themselves after its next success",
     )
 

@@ -3,7 +3,6 @@
 A run that is deferred is no failure: a quota is spent, a provider is down for an hour. When it goes on, somebody has to look.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,10 +47,3 @@ def outages(runs: Iterable[PastRun]) -> dict[str, Outage]:
 def to_alert(found: Mapping[str, Outage], told: Sequence[str], now: datetime, after_s: float) -> list[Outage]:
     """Those that last for `after_s` and that nobody was told of."""
     return [one for source, one in sorted(found.items()) if source not in told and now - one.since >= timedelta(seconds=after_s)]
-
-
-def read_told(cursor: str | None) -> tuple[str, ...]:
-    try:
-        return tuple(str(one) for one in json.loads(cursor or "[]"))
-    except (ValueError, TypeError):
-        return ()

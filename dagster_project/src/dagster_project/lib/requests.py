@@ -17,8 +17,11 @@ CALLS_TAG = "enrichment/planned_calls"
 #: Why a queued run was canceled by what requested it.
 WITHDRAWN_TAG = "enrichment/withdrawn"
 
-# Classes of urgency; within one, the rank decides.
-_WHOLE_SOURCE, _STALE, _DUE = 20_000, 10_000, 0
+#: Of a load that the gate waits for. Others that a person launches have 0, Dagster's own default.
+BULK_PRIORITY = 100
+# Classes of urgency; within one, the rank decides. All below 0: what starts by itself by the hundred lets pass what a person
+# launches, the monitor and a bulk load.
+_WHOLE_SOURCE, _STALE, _DUE = -10_000, -20_000, -30_000
 _MOST_RANKS = 9_999
 
 

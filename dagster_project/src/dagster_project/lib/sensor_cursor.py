@@ -14,9 +14,22 @@ class GateCursor:
     calls: int = 0
     #: Unix time of the last comparison of partitions.
     synced_at: float = 0
+    #: The gate has been paused since, which withdrew what was queued.
+    was_paused: bool = False
+    #: How often the gate was opened for the token again, without a new load: what paused it was deleted.
+    reopened: int = 0
 
     def for_token(self, token: str) -> "GateCursor":
-        return self if token == self.token else replace(self, token=token, is_done=False, calls=0)
+        if token != self.token:
+            return replace(self, token=token, is_done=False, calls=0, was_paused=False, reopened=0)
+        if self.was_paused:
+            return replace(self, is_done=False, calls=0, was_paused=False, reopened=self.reopened + 1)
+        return self
+
+    @property
+    def occasion(self) -> str:
+        """Begins run keys, which Dagster launches once only, withdrawn or not."""
+        return f"{self.token}:{self.reopened}" if self.reopened else str(self.token)
 
     def dump(self) -> str:
         return json.dumps(asdict(self))
@@ -31,6 +44,8 @@ def read_cursor(text: str | None) -> GateCursor:
             is_done=bool(found.get("is_done", False)),
             calls=int(found.get("calls", 0)),
             synced_at=float(found.get("synced_at", 0)),
+            was_paused=bool(found.get("was_paused", False)),
+            reopened=int(found.get("reopened", 0)),
         )
     except (ValueError, TypeError, AttributeError):
         return GateCursor()

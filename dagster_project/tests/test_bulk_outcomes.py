@@ -1,12 +1,15 @@
 """The gate's state, derived from the records of real runs on a real instance."""
 
+import math
 import time
+from dataclasses import replace
 
 import dagster as dg
 import pytest
 
 from dagster_project.lib.bulk_outcomes import bulk_outcomes, longest_load_s
 from dagster_project.lib.gate import Open, Paused, Waiting, evaluate
+from dagster_project.lib.run_workers import WORKER_TAG, Mark, here
 from dagster_project.lib.scheduling import gate_of
 
 COMPANIES, AWARDS = dg.AssetKey("companies"), dg.AssetKey("awards")
@@ -178,26 +181,54 @@ def began(instance, run: dg.DagsterRun, ago_s: float = 0) -> dg.DagsterRun:
     return run
 
 
-def test_a_load_under_way_is_waited_for_until_one_that_began_later_has_succeeded(warehouse):
+def step_event(instance, run: dg.DagsterRun) -> None:
+    event = dg.DagsterEvent(dg.DagsterEventType.STEP_START.value, run.job_name, step_key="awards")
+    entry = dg.EventLogEntry(None, 20, "", run.run_id, time.time(), step_key="awards", job_name=run.job_name, dagster_event=event)
+    instance.handle_new_event(entry)
+
+
+def died(instance, run: dg.DagsterRun) -> None:
+    """It was executed on this host before the last boot."""
+    place = replace(here(), boot="the one before")
+    instance.add_run_tags(run.run_id, {WORKER_TAG: Mark(run.run_id, place, 1, 1).dump()})
+
+
+def test_a_load_under_way_is_waited_for_whatever_succeeds_meanwhile_unless_its_process_died(warehouse):
     warehouse.load()
     instance = warehouse.instance
     slow = began(instance, warehouse.plan(AWARDS))
-    assert warehouse.gate == Waiting(f"bulk asset awards is being loaded in run {slow.run_id}")
+    waits = Waiting(f"bulk asset awards is being loaded in run {slow.run_id}")
+    assert warehouse.gate == waits
     warehouse.load(AWARDS)
+    assert warehouse.gate == waits, "it still writes"
+    died(instance, slow)
     opened = warehouse.gate
-    assert isinstance(opened, Open), "its process may have died long ago"
+    assert isinstance(opened, Open)
     instance.report_run_canceling(slow)
     assert warehouse.gate == opened
     instance.report_run_canceled(slow)
     assert warehouse.gate == opened, "somebody has closed the record of what was answered already"
 
 
-def test_a_load_that_fails_after_one_that_began_later_has_succeeded_is_answered(warehouse):
+def test_a_load_that_dies_is_waited_for_until_its_record_is_closed_or_another_has_succeeded(warehouse):
+    warehouse.load()
+    dead = began(warehouse.instance, warehouse.plan(AWARDS))
+    died(warehouse.instance, dead)
+    assert isinstance(warehouse.gate, Waiting)
+    warehouse.instance.report_run_failed(dead)
+    assert isinstance(warehouse.gate, Paused)
+    warehouse.load(AWARDS)
+    assert isinstance(warehouse.gate, Open)
+
+
+def test_of_two_loads_at_once_the_one_that_is_heard_of_last_decides(warehouse):
     warehouse.load()
     slow = began(warehouse.instance, warehouse.plan(AWARDS))
     warehouse.load(AWARDS)
+    step_event(warehouse.instance, slow)
     warehouse.instance.report_run_failed(slow)
-    assert isinstance(warehouse.gate, Open)
+    assert isinstance(warehouse.gate, Paused)
+    assert warehouse.gate.run_id == slow.run_id
 
 
 def test_a_success_of_one_that_began_earlier_answers_nothing_that_ended_after_it(warehouse):
@@ -217,10 +248,7 @@ def test_a_load_that_began_first_and_whose_process_died_first_is_judged_by_its_o
     warehouse.load()
     instance = warehouse.instance
     dead = began(instance, warehouse.plan(AWARDS))
-    event = dg.DagsterEvent(dg.DagsterEventType.STEP_START.value, dead.job_name, step_key="awards")
-    instance.handle_new_event(
-        dg.EventLogEntry(None, 20, "", dead.run_id, time.time(), step_key="awards", job_name=dead.job_name, dagster_event=event)
-    )
+    step_event(instance, dead)
     # Reported from outside: when it was begun is not known.
     instance.report_runless_asset_event(dg.AssetMaterialization(AWARDS))
     assert isinstance(warehouse.gate, Waiting)
@@ -233,6 +261,7 @@ def test_a_load_without_an_end_is_a_failure_after_the_longest_time_one_may_take(
         warehouse = Warehouse(instance)
         slow = began(instance, warehouse.plan(AWARDS), ago_s=3_000)
         assert warehouse.gate == Waiting(f"bulk asset awards is being loaded in run {slow.run_id}")
+        instance.report_run_canceled(slow)
         stuck = began(instance, warehouse.plan(AWARDS), ago_s=4_000)
         gate = warehouse.gate
         assert isinstance(gate, Paused)
@@ -246,6 +275,8 @@ def test_a_load_without_an_end_is_a_failure_after_the_longest_time_one_may_take(
         assert isinstance(warehouse.gate, Waiting)
         assert longest_load_s(instance, instance.get_run_by_id(longer.run_id)) == 9_000
         assert longest_load_s(instance, stuck) == 3_600
+        instance.add_run_tags(longer.run_id, {"dagster/max_runtime": "0"})
+        assert longest_load_s(instance, instance.get_run_by_id(longer.run_id)) == math.inf, "no limit"
 
 
 def test_twelve_hours_where_nothing_is_configured(instance):

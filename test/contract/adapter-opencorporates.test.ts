@@ -538,9 +538,15 @@ describe('opencorporates identities', () => {
 describe('opencorporates lists', () => {
   it('that a plan does not have (any more) make another origin, so that their absence is no change', () => {
     const by = (record: JsonObject) => opencorporates.origin!(record)
-    expect(by({ officers: [], owners: null })).toEqual({ by: 'company+officers', standsIn: false })
-    expect(by({ officers: null, owners: null })).toEqual({ by: 'company', standsIn: false })
-    expect(by({ officers: [], owners: [] }).by).toBe('company+officers+owners')
+    expect(by({ officers: [], owners: null })).toMatchObject({ standsIn: false, lacks: ['owners', 'owners_complete'] })
+    expect(by({ officers: [], owners: [] }).lacks).toEqual([])
+    expect(
+      new Set(
+        [by({ officers: null, owners: null }), by({ officers: null, owners: [] }), by({ officers: [], owners: [] })].map(
+          (one) => one.by,
+        ),
+      ).size,
+    ).toBe(3)
   })
 })
 

@@ -60,7 +60,7 @@ class BulkProvider implements FileAccess {
     const { rows, whole, etag } = this.disk.get(path)!
     // The same bytes are the same ingest as long as no other came, as in the real loader.
     const before = this.ingests.get(etag)
-    const isLast = before !== undefined && before === (await this.world.store.newestIngest())
+    const isLast = before !== undefined && before === (await this.world.store.lastIngest())
     const ingestId = isLast ? before : `ingest ${this.loads} of ${etag}`
     this.ingests.set(etag, ingestId)
     await this.world.store.upsertEntities(

@@ -267,6 +267,8 @@ export type DataFile = {
   readonly needed: boolean
 }
 
+export type RecordOrigin = { readonly by: string; readonly standsIn: boolean; readonly lacks?: readonly string[] }
+
 export type SourceAdapter = {
   readonly id: SourceId
   /** For people: `SAM.gov entity management v4`. */
@@ -281,9 +283,10 @@ export type SourceAdapter = {
   /**
    * Where one of several providers is asked: whose word a record is, and whether only because a better one could not be asked
    * (`standsIn`). Words of different providers are not compared, as their difference is nothing that happened; and a stand-in's never
-   * replaces what a better one said.
+   * replaces what a better one said. `lacks`: the same provider told less; these members are left out of the comparison with a record
+   * of another origin, the others are compared.
    */
-  readonly origin?: (record: JsonObject) => { readonly by: string; readonly standsIn: boolean }
+  readonly origin?: (record: JsonObject) => RecordOrigin
   readonly credentials: readonly CredentialSpec[]
   /** Validates the `options` block of the config; unknown keys are refused. */
   readonly options: ZodType<JsonObject>

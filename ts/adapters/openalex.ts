@@ -17,6 +17,11 @@ export const openalex: SourceAdapter = {
   entityKinds: ['person'],
   normalizerVersion: 2,
   recordOptions: ['recent_works', 'works_since'],
+  // More works than are read: the list is left out, which says nothing of the author.
+  origin: ({ works }) =>
+    works == null
+      ? { by: 'all but works', standsIn: false, lacks: ['works', 'works_complete', 'newest_works'] }
+      : { by: 'all', standsIn: false, lacks: [] },
   // It may stand in the query, too, where logs would keep it. A wrong one is refused even where none is needed.
   credentials: [{ name: 'api_key', placement: { in: 'header', name: 'Authorization', prefix: 'Bearer ' }, required: false }],
   options: z.strictObject({

@@ -17,8 +17,11 @@ export const opencorporates: SourceAdapter = {
   recordOptions: ['officers', 'statements', 'max_pages'],
   // A plan that has a list today and not tomorrow (403) says nothing about the company.
   origin: ({ officers, owners }) => {
-    const lists = [...(officers == null ? [] : ['officers']), ...(owners == null ? [] : ['owners'])]
-    return { by: ['company', ...lists].join('+'), standsIn: false }
+    const lacks = [
+      ...(officers == null ? ['officers', 'officers_complete'] : []),
+      ...(owners == null ? ['owners', 'owners_complete'] : []),
+    ]
+    return { by: lacks.length === 0 ? 'all' : `all but ${lacks.join(', ')}`, standsIn: false, lacks }
   },
   // The documentation shows it in the query; the header is accepted as well, and stays out of logs on the way.
   credentials: [{ name: 'api_token', placement: { in: 'header', name: 'X-API-TOKEN' }, required: true }],

@@ -45,7 +45,7 @@ export type { IngestReport } from './report.ts'
 
 export type IngestStore = Pick<
   Store,
-  'upsertEntities' | 'entitiesByAlias' | 'seenBy' | 'newestIngest' | 'addIngest' | 'ingests' | 'addQuarantine'
+  'upsertEntities' | 'entitiesByAlias' | 'seenBy' | 'lastIngest' | 'addIngest' | 'ingests' | 'addQuarantine'
 >
 
 export type IngestDeps = {
@@ -92,12 +92,12 @@ function witnessOf(kind: EntityRef['kind'], key: JsonValue | undefined): readonl
 }
 
 /**
- * True when the file is the one of that ingest, and the store still knows which entities it named. `isLast`: only if none began since
+ * True when the file is the one of that ingest, and the store still knows which entities it named. `isLast`: only if none wrote since
  * either, so that entities say what the file says.
  */
 async function isSameFile(store: IngestStore, file: OpenFile, previous: IngestFact | null, isLast: boolean): Promise<boolean> {
   if (previous === null) return false
-  if (isLast && (await store.newestIngest()) !== previous.ingestId) return false
+  if (isLast && (await store.lastIngest()) !== previous.ingestId) return false
   const { detail, sha256, ingestId } = previous
   if (detail['bytes'] !== file.bytes || detail['version'] !== INGEST_VERSION || detail['grain'] !== GRAIN_VERSION) return false
   const { witness, witness_award: award } = detail

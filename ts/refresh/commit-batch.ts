@@ -6,6 +6,7 @@ import { hash } from 'node:crypto'
 import type { Answer, FoundIdentity, SourceAdapter } from '../adapters/adapter.ts'
 import type { Counts } from '../model/checkpoint.ts'
 import type { Identity } from '../model/entity.ts'
+import type { JsonObject } from '../model/json.ts'
 import { type EntityRef, entityId, type SourceId } from '../model/keys.ts'
 import type { LedgerEntry } from '../model/ledger.ts'
 import type { CurrentRecord, DeltaEvent, EventKind, FieldChange } from '../model/record.ts'
@@ -175,6 +176,8 @@ class Builder {
     const { record, erasesHistory = false } = answer
     if (newHash === entry.payloadHash) {
       this.tally.unchanged += 1
+      // Recorded by a version that did not erase yet.
+      if (erasesHistory && entry.normalizerVersion !== adapter.normalizerVersion) this.erased.push(entry.entity)
       this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
       return
     }
@@ -205,16 +208,24 @@ class Builder {
     const [before, after] = [old === null ? null : (adapter.origin?.(old.record) ?? null), adapter.origin?.(record) ?? null]
     const isOfAnother = before !== null && after !== null && before.by !== after.by
     if (isOfAnother && old!.present) {
-      if (after.standsIn) {
+      if (after.standsIn && !before.standsIn) {
         const reason = `only ${after.by} could be asked; what ${before.by} said stands until it can be asked again`
         this.tally.failed += 1
         this.ledger.push(fail(entry, this.input, judged, 'source_down', reason))
         return
       }
-      // Stored anew, no event: that two providers differ is nothing that happened.
-      this.tally.unchanged += 1
-      this.records.push({ ...stored, changedAt: old!.changedAt })
-      this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
+      const told = comparison(old!.record, before.lacks, record, after.lacks)
+      if (told === null || diffRecords(...told, adapter).length === 0) {
+        // Stored anew, no event: that two providers differ, or that one told less, is nothing that happened.
+        this.tally.unchanged += 1
+        this.records.push({ ...stored, changedAt: old!.changedAt })
+        this.ledger.push(succeed(entry, this.input, 'unchanged', judged, newHash))
+        return
+      }
+      this.tally.changed += 1
+      this.records.push({ ...stored, changedAt: now })
+      this.ledger.push(succeed(entry, this.input, 'changed', judged, newHash))
+      this.addEvent(judged, { kind: 'changed', newHash, changes: diffRecords(...told, adapter) }, old)
       return
     }
     const kind: EventKind = old === null ? 'created' : old.present ? 'changed' : 'returned'
@@ -310,6 +321,19 @@ class Builder {
       decidedBy: 'computed',
     })
   }
+}
+
+/** Two records without what either origin has no word about; null when the words of the two are not to be compared at all. */
+function comparison(
+  old: JsonObject,
+  oldLacks: readonly string[] | undefined,
+  record: JsonObject,
+  lacks: readonly string[] | undefined,
+): readonly [JsonObject, JsonObject] | null {
+  if (oldLacks === undefined || lacks === undefined) return null
+  const left = new Set([...oldLacks, ...lacks])
+  const rest = (whole: JsonObject): JsonObject => Object.fromEntries(Object.entries(whole).filter(([name]) => !left.has(name)))
+  return [rest(old), rest(record)]
 }
 
 /** Builds what one commit writes. An entity answered twice in the same batch counts once: the last answer stands. */

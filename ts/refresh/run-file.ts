@@ -262,11 +262,11 @@ async function placeOf(session: PartitionSession, deps: FileRunDeps): Promise<Fi
 }
 
 /**
- * Whether what entities say is what the loaded file says: no other file was loaded since, nor is one being loaded. Otherwise
+ * Whether what entities say is what the loaded file says: nothing of another file was written since. Otherwise
  * somebody's own file would be told as the provider's word.
  */
 async function holds(session: PartitionSession, { ingestId }: LoadedFile): Promise<boolean> {
-  return (await session.deps.store.newestIngest()) === ingestId
+  return (await session.deps.store.lastIngest()) === ingestId
 }
 
 async function pass(session: PartitionSession, deps: FileRunDeps, waited: { ms: DurationMs }): Promise<void> {

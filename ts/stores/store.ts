@@ -169,8 +169,8 @@ export type LedgerStore = {
    * among them, which says nothing about what it saw.
    */
   seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string> | null>
-  /** The ingest that began last, ended or not: what entities say may be its word from then on. Null before the first. */
-  newestIngest(): Promise<string | null>
+  /** The ingest that wrote entities last, ended or not: what they say may be its word. Null before the first. */
+  lastIngest(): Promise<string | null>
   /**
    * `lease_lost` unless the lease is the partition's newest grant and was not released; one that merely ran out may still
    * commit. Then, all or nothing:

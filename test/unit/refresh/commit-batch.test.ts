@@ -161,6 +161,27 @@ describe('buildCommit: what one answer comes to', () => {
     expect(build(state, recordAnswer({ by: 'large', city: 'Salem' }), parts).events).toMatchObject([
       { kind: 'changed', changes: [{ path: '$.city', old: 'Boston', new: 'Salem' }] },
     ])
+    // One provider that told less: what both told is compared.
+    const lists = {
+      adapter: {
+        ...adapter,
+        origin: ({ list }: JsonObject) => ({
+          by: list == null ? 'less' : 'all',
+          standsIn: false,
+          lacks: list == null ? ['list'] : [],
+        }),
+      },
+    }
+    const whole = known({ status: 'Active', list: ['a'] })
+    expect(build(whole, recordAnswer({ status: 'Active', list: null }), lists)).toMatchObject({
+      events: [],
+      counts: { unchanged: 1 },
+    })
+    expect(build(whole, recordAnswer({ status: 'Dissolved', list: null }), lists)).toMatchObject({
+      events: [{ kind: 'changed', changes: [{ path: '$.status', old: 'Active', new: 'Dissolved' }] }],
+      records: [{ record: { status: 'Dissolved', list: null } }],
+      counts: { changed: 1, unchanged: 0 },
+    })
     // Between two words of the stand-in there is a change.
     const small = known({ by: 'small', city: 'Boston', instead: true })
     expect(build(small, recordAnswer({ by: 'small', city: 'Salem', instead: true }), parts).events).toHaveLength(1)
@@ -183,6 +204,8 @@ describe('buildCommit: what one answer comes to', () => {
       erased: [older.item.entry.entity],
     })
     expect(build(state, recordAnswer({ full_name: 'Ann Lee', job: 'manager' })).erased).toEqual([])
+    const before = known({ opted_out: true }, { normalizerVersion: 0 })
+    expect(build(before, recordAnswer({ opted_out: true }, { erasesHistory: true })).erased).toEqual([before.item.entry.entity])
     const after = known({ opted_out: true })
     expect(build(after, recordAnswer({ opted_out: true }, { erasesHistory: true })).erased).toEqual([])
   })

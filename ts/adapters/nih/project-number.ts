@@ -10,6 +10,8 @@ function readNumber(text: string | null): { readonly core: string; readonly isCo
   const match = NUMBER.exec((text ?? '').toUpperCase().replace(/[^A-Z0-9-]/g, ''))
   if (match === null) return null
   const [, activity = '', institute = '', six, five = ''] = match
+  // Contract numbers of others look like it (`D16PC00123`): only where the activity is one of SBIR's a digit is surely missing.
+  if (six === undefined && !(SBIR_ACTIVITIES as readonly string[]).includes(activity)) return null
   return { core: `${activity}${institute}${six ?? `0${five}`}`, isCompleted: six === undefined }
 }
 

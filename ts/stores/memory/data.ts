@@ -28,6 +28,8 @@ export class Data {
   readonly linksFrom = new Map<string, EntityLink[]>()
   readonly linksTo = new Map<string, EntityLink[]>()
   readonly sightings = new Map<string, Set<string>>()
+  /** The ingest that wrote last. */
+  lastIngest: string | null = null
   readonly revisions = new Map<string, number>()
   readonly marks = new Map<string, number>()
   /** Per source whose placement depends on identities, the rule and the entities to be offered again. */

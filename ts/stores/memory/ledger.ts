@@ -141,9 +141,7 @@ function matches(event: DeltaEvent & { readonly position: number }, query: Event
   )
 }
 
-export function createLedger(
-  data: Data,
-): Omit<LedgerStore, 'commit' | 'seenBy' | 'newestIngest'> & Pick<SmallStore, 'unresolved'> {
+export function createLedger(data: Data): Omit<LedgerStore, 'commit' | 'seenBy' | 'lastIngest'> & Pick<SmallStore, 'unresolved'> {
   return {
     assign: (source, kinds, place, _at, byIdentity) =>
       data.step(() => {

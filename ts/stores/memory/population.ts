@@ -52,12 +52,13 @@ function sortedLinks(links: readonly EntityLink[] | undefined): readonly EntityL
   return [...(links ?? [])].sort((a, b) => compareText(a.kind, b.kind) || compareRefs(a.from, b.from) || compareRefs(a.to, b.to))
 }
 
-export function createPopulation(data: Data): PopulationStore & Pick<LedgerStore, 'seenBy' | 'newestIngest'> {
+export function createPopulation(data: Data): PopulationStore & Pick<LedgerStore, 'seenBy' | 'lastIngest'> {
   return {
     upsertEntities: (batch, ingestId) =>
       data.step(() => {
         const summary = { added: 0, changed: 0, unchanged: 0 }
         const seen = ingestId === null ? null : sightingsOf(data, ingestId)
+        if (ingestId !== null) data.lastIngest = ingestId
         const verdicts = batch.map((entity) => putEntity(data, entity))
         batch.forEach((entity, index) => {
           seen?.add(entityId(entity))
@@ -106,7 +107,7 @@ export function createPopulation(data: Data): PopulationStore & Pick<LedgerStore
       }),
     links: (from) => data.step(() => sortedLinks(data.linksFrom.get(entityId(from)))),
     linksTo: (to) => data.step(() => sortedLinks(data.linksTo.get(entityId(to)))),
-    newestIngest: () => data.step(() => [...data.sightings.keys()].at(-1) ?? null),
+    lastIngest: () => data.step(() => data.lastIngest),
     seenBy: (entities, ingestId) =>
       data.step(() => {
         const seen = data.sightings.get(ingestId)

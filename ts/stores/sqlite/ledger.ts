@@ -19,7 +19,7 @@ import {
   recordOf,
 } from './rows.ts'
 
-type Reads = Omit<LedgerStore, 'assign' | 'commit' | 'events' | 'seenBy' | 'newestIngest'> & Pick<SmallStore, 'unresolved'>
+type Reads = Omit<LedgerStore, 'assign' | 'commit' | 'events' | 'seenBy' | 'lastIngest'> & Pick<SmallStore, 'unresolved'>
 
 type WorkTuple = readonly [...LedgerTuple, attributes: string, aliases: string, entityId: number, ...(IdentityTuple | [])]
 const ITEM_COLUMNS = `${LEDGER_COLUMNS}, e.attributes, e.aliases, e.id`

@@ -8,6 +8,7 @@ import { SIGHTINGS_KEPT } from '../limits.ts'
 import type { EntityUpsert, LedgerStore, PopulationStore, UpsertSummary } from '../store.ts'
 import { compareRefs } from '../text-order.ts'
 import type { Connection } from './connection.ts'
+import { writeFact } from './facts.ts'
 import { findEntity } from './ids.ts'
 import { pages } from './paging.ts'
 import { ENTITY_COLUMNS, type EntityTuple, entityOf } from './rows.ts'
@@ -15,6 +16,16 @@ import { ENTITY_COLUMNS, type EntityTuple, entityOf } from './rows.ts'
 type Stored = { readonly id: number; readonly attributes: string; readonly aliases: string }
 
 /** Writes one batch inside a transaction. */
+/** Fact with the id of the ingest that wrote last. */
+const LAST_INGEST = 'ingest.last'
+
+/** Hardly ever writes: an ingest has hundreds of batches. */
+function noteIngest(db: Connection, ingestId: string): void {
+  const value = JSON.stringify(ingestId)
+  if (db.get<{ value: string }>('SELECT value FROM fact WHERE name = ?', LAST_INGEST)?.value !== value)
+    writeFact(db, LAST_INGEST, ingestId)
+}
+
 class Upsert {
   private readonly db: Connection
   private readonly ingest: number | null
@@ -153,12 +164,13 @@ function linkOf(row: LinkRow): EntityLink {
   }
 }
 
-export function createPopulation(db: Connection): PopulationStore & Pick<LedgerStore, 'seenBy' | 'newestIngest'> {
+export function createPopulation(db: Connection): PopulationStore & Pick<LedgerStore, 'seenBy' | 'lastIngest'> {
   return {
     upsertEntities: (batch: readonly EntityUpsert[], ingestId: string | null, _at: EpochMs): Promise<UpsertSummary> =>
       db.write('upsert_entities', () => {
         const summary = { added: 0, changed: 0, unchanged: 0 }
         const upsert = new Upsert(db, ingestId)
+        if (ingestId !== null) noteIngest(db, ingestId)
         const verdicts = batch.map((entity) => upsert.entity(entity))
         // Links come after all entities of the batch, so that hardly any end is unknown.
         batch.forEach((entity, index) => {
@@ -242,10 +254,11 @@ export function createPopulation(db: Connection): PopulationStore & Pick<LedgerS
     linksTo: (to) =>
       db.read(() => db.all<LinkRow>(`SELECT ${ENDS} WHERE l.to_id IN (${IDS_OF}) ${LINK_ORDER}`, to.kind, to.key).map(linkOf)),
 
-    newestIngest: () =>
-      db.read(
-        () => db.get<{ name: string }>('SELECT ingest_id AS name FROM sighting_ingest ORDER BY id DESC LIMIT 1')?.name ?? null,
-      ),
+    lastIngest: () =>
+      db.read(() => {
+        const row = db.get<{ value: string }>('SELECT value FROM fact WHERE name = ?', LAST_INGEST)
+        return row === undefined ? null : db.json<string>(row.value)
+      }),
 
     seenBy: (entities, ingestId) =>
       db.read(() => {

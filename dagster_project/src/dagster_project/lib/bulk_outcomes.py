@@ -4,19 +4,21 @@ Dagster's open-source storage keeps no event for a materialization that failed. 
 run: a plan without a materialization behind it is an attempt, and the run's status says how that went. It works for assets of
 any code location of the same instance.
 
-A load that has not succeeded, whether it still runs or ended badly, is answered by a success that came after its end, and by one
-whose run began after its own: who loads anew has seen what became of the earlier one, and the record of a run whose process is
-dead may say "started" for ever, or be closed by somebody long after. So of two loads at once the one that began last decides. A
-load that has run for longer than any may (`longest_load_s`) counts as one that failed. Of a partitioned asset all this holds per
-partition, for the latest load of each.
+A load that has not succeeded counts until a success that came after its end. Its end is the last that was heard of the load
+itself, as the record of a run whose process is dead may be closed by somebody long after. So of two loads at once the one
+that ends last decides. One whose record says "started" is being made, unless its process is dead or it has run for longer
+than any may (`longest_load_s`): then a success of a run that began later answers it, and without one the latter counts as
+failed. Of a partitioned asset all this holds per partition, for the latest load of each.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
 from dagster_project.lib.gate import Attempt, BulkOutcome
+from dagster_project.lib.run_workers import worker_state
 
 _ENDED_BADLY = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _RUNNING = (
@@ -104,10 +106,12 @@ def _judge(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
     began_at = _began_at(record)
     filtered = dg.AssetRecordsFilter(asset_key=key, asset_partitions=None if partition is None else [partition])
     successes = instance.fetch_materializations(filtered, limit=_MOST_SUCCESSES).records
-    if _is_followed(instance, successes, run_id, began_at):
-        return None
     if status in _RUNNING:
         is_overdue = time.time() - began_at > longest_load_s(instance, record.dagster_run)
+        # Nothing more comes from it, and whoever loaded anew since has seen what it left.
+        is_over = is_overdue or worker_state(instance, record.dagster_run) == "dead"
+        if is_over and _is_followed(instance, successes, run_id, began_at):
+            return None
         return Attempt(run_id=run_id, state="overdue" if is_overdue else "running", partition=partition)
     if successes and successes[0].timestamp > _ended_at(instance, record):
         return None
@@ -142,7 +146,8 @@ def longest_load_s(instance: dg.DagsterInstance, run: dg.DagsterRun) -> float:
     """After so long Dagster's run monitoring ends a run, and none that is still recorded as running is believed."""
     for tag in _MAX_RUNTIME_TAGS:
         try:
-            return float(run.tags[tag])
+            # 0 is Dagster's word for no limit.
+            return float(run.tags[tag]) or math.inf
         except (KeyError, ValueError):
             continue
     return float(instance.run_monitoring_max_runtime_seconds) or _LONGEST_LOAD_S

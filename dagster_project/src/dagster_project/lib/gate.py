@@ -1,7 +1,7 @@
 """The gate in front of every refresh that starts by itself. Pure: outcomes of the bulk assets in, one state out.
 
     WAITING   a bulk asset has never succeeded, or is being loaded now
-    PAUSED    the load of a bulk asset that began last failed, was canceled, ran for longer than any may, or did not pass a
+    PAUSED    the load of a bulk asset that ended last failed, was canceled, ran for longer than any may, or did not pass a
               blocking check; its next success reopens
     OPEN      all have succeeded; the token stands for exactly these loads
 

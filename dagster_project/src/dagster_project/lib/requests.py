@@ -17,10 +17,8 @@ CALLS_TAG = "enrichment/planned_calls"
 #: Why a queued run was canceled by what requested it.
 WITHDRAWN_TAG = "enrichment/withdrawn"
 
-#: Of a load that the gate waits for. Others that a person launches have 0, Dagster's own default.
-BULK_PRIORITY = 100
-# Classes of urgency; within one, the rank decides. All below 0: what starts by itself by the hundred lets pass what a person
-# launches, the monitor and a bulk load.
+# Classes of urgency; within one, the rank decides. All below 0, Dagster's own default: what starts by itself by the hundred lets
+# pass what a person launches, the monitor and a bulk load.
 _WHOLE_SOURCE, _STALE, _DUE = -10_000, -20_000, -30_000
 _MOST_RANKS = 9_999
 

@@ -7,8 +7,6 @@ from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, 
 
 from dagster_project.lib.run_workers import mark_run, worker_state
 
-_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-
 
 class EnrichmentRunLauncher(dg.DefaultRunLauncher):
     """`DefaultRunLauncher`; with it run monitoring fails a run whose process is gone. `run_launcher` in dagster.yaml names it."""
@@ -31,10 +29,10 @@ class EnrichmentRunLauncher(dg.DefaultRunLauncher):
 
 
 def _is_local(context: LaunchRunContext) -> bool:
-    """The code server that will execute the run is one that Dagster started here, or listens on loopback."""
+    """The code server that will execute the run is one that Dagster started here: a port of loopback may lead elsewhere."""
     origin = context.dagster_run.remote_job_origin
     if context.workspace is None or origin is None:
         return False
     location = context.workspace.get_code_location(origin.repository_origin.code_location_origin.location_name)
     client: Any = getattr(location, "client", None)
-    return client is not None and (client.socket is not None or client.host in _LOCAL_HOSTS)
+    return client is not None and client.socket is not None

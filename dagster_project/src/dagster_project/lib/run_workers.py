@@ -73,7 +73,8 @@ def worker_state(instance: dg.DagsterInstance, run: dg.DagsterRun, *, at: Place 
     pids = set(_pids(instance, run.run_id))
     if mark.pid is not None:
         pids.discard(mark.pid)
-        if _is_alive(mark.pid) and mark.start in (None, start_of(mark.pid)):
+        # Of somebody else's process the system may hide when it began.
+        if _is_alive(mark.pid) and (mark.start is None or start_of(mark.pid) in (None, mark.start)):
             return "alive"
     elif not pids:
         return "unknown"

@@ -13,7 +13,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 
 from dagster_project.defs.alert_sensors import deferral_alert_sensor, failure_alert_sensor
 from dagster_project.lib.alerts import SLACK, WEBHOOK, AlertTargets, Answer, alert_of, post, slack_text
-from dagster_project.lib.deliveries import GIVE_UP_AFTER_S, MOST_TRIES, TICK_BUDGET_S, Deliveries, FailureCursor
+from dagster_project.lib.deliveries import GIVE_UP_AFTER_S, MOST_TRIES, MOST_WAITING, TICK_BUDGET_S, Deliveries, FailureCursor
 from dagster_project.lib.settings import Settings, SettingsError
 
 
@@ -217,6 +217,31 @@ def test_a_flood_is_posted_in_the_order_of_failing_whatever_a_tick_takes(instanc
     assert receiver.runs == runs[:3]
     ticks()
     assert receiver.runs == runs
+
+
+def test_a_receiver_that_takes_nothing_keeps_the_other_from_nothing():
+    deliveries, got, given_up = Deliveries(), [], []
+    both = ["dead", "alive"]
+    failed = [str(n) for n in range(1_000)]
+    for tick in range(60):
+        now = 1_000_000.0 + 30 * tick
+        if deliveries.has_room(both):
+            for key in failed[tick * 50 : tick * 50 + 50]:
+                deliveries.add(key, both, now)
+
+        def send(name, alert):
+            if name == "alive":
+                got.append(alert["key"])
+            return Answer("taken") if name == "alive" else Answer("unavailable", "answered 503")
+
+        outcome = deliveries.deliver(lambda key: {"key": key}, send, receivers=both, now=now, clock=lambda: 0.0)
+        given_up += outcome.given_up
+    assert got == failed
+    assert deliveries.waiting("alive") == []
+    assert deliveries.waiting("dead") == failed[-len(deliveries.waiting("dead")) :]
+    assert MOST_WAITING <= len(deliveries.waiting("dead")) <= MOST_WAITING + 50
+    assert len(given_up) == len(failed) - len(deliveries.waiting("dead"))
+    assert not deliveries.has_room(["dead"]), "alone, it is waited for"
 
 
 def test_a_run_that_was_deleted_meanwhile_is_none(instance, receiver, ticks, monkeypatch):

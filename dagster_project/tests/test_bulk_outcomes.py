@@ -1,6 +1,7 @@
 """The gate's state, derived from the records of real runs on a real instance."""
 
 import math
+import os
 import time
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import pytest
 
 from dagster_project.lib.bulk_outcomes import bulk_outcomes, longest_load_s
 from dagster_project.lib.gate import Open, Paused, Waiting, evaluate
-from dagster_project.lib.run_workers import WORKER_TAG, Mark, here
+from dagster_project.lib.run_workers import WORKER_TAG, Mark, here, start_of
 from dagster_project.lib.scheduling import gate_of
 
 COMPANIES, AWARDS = dg.AssetKey("companies"), dg.AssetKey("awards")
@@ -187,6 +188,11 @@ def step_event(instance, run: dg.DagsterRun) -> None:
     instance.handle_new_event(entry)
 
 
+def lives(instance, run: dg.DagsterRun) -> None:
+    """It is executed by this very process."""
+    instance.add_run_tags(run.run_id, {WORKER_TAG: Mark(run.run_id, here(), os.getpid(), start_of(os.getpid())).dump()})
+
+
 def died(instance, run: dg.DagsterRun) -> None:
     """It was executed on this host before the last boot."""
     place = replace(here(), boot="the one before")
@@ -197,6 +203,7 @@ def test_a_load_under_way_is_waited_for_whatever_succeeds_meanwhile_unless_its_p
     warehouse.load()
     instance = warehouse.instance
     slow = began(instance, warehouse.plan(AWARDS))
+    lives(instance, slow)
     waits = Waiting(f"bulk asset awards is being loaded in run {slow.run_id}")
     assert warehouse.gate == waits
     warehouse.load(AWARDS)
@@ -219,6 +226,14 @@ def test_a_load_that_dies_is_waited_for_until_its_record_is_closed_or_another_ha
     assert isinstance(warehouse.gate, Paused)
     warehouse.load(AWARDS)
     assert isinstance(warehouse.gate, Open)
+
+
+def test_a_load_of_which_nobody_knows_whether_it_lives_is_answered_by_one_that_began_later(warehouse):
+    warehouse.load()
+    slow = began(warehouse.instance, warehouse.plan(AWARDS))
+    assert isinstance(warehouse.gate, Waiting)
+    warehouse.load(AWARDS)
+    assert isinstance(warehouse.gate, Open), slow.run_id
 
 
 def test_of_two_loads_at_once_the_one_that_is_heard_of_last_decides(warehouse):

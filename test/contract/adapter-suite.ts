@@ -25,7 +25,7 @@ import {
   withNoise,
 } from './adapter-readings.ts'
 import { type Conversation, checkRequest, converse, leadOn, MAX_REQUESTS } from './adapter-requests.ts'
-import { RECEIVED_AT, type ViewParts, viewOf } from './recorded.ts'
+import { HAS_RECORDINGS, RECEIVED_AT, type ViewParts, viewOf } from './recorded.ts'
 
 /** A recorded answer: to which request it came, what class it is, and what `check` finds in it. */
 export type RecordedCase = {
@@ -685,7 +685,8 @@ export function adapterSuite(adapter: SourceAdapter, input: SuiteInput): void {
               answers.map((record) => payloadHash(record, adapter)),
             )
           }
-          expect(hits.count, 'it is in no recorded answer').toBeGreaterThan(0)
+          // Where only answers of this repository are at hand, none of them may hold it.
+          if (HAS_RECORDINGS) expect(hits.count, 'it is in no recorded answer').toBeGreaterThan(0)
         })
       })
     }

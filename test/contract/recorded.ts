@@ -8,6 +8,9 @@ const ROOT = fileURLToPath(new URL('../../../shared/recordings/', import.meta.ur
 
 export const RECEIVED_AT = Date.UTC(2026, 10, 21, 3, 0, 0)
 
+/** Whether the collection of recorded answers lies beside this repository at all. */
+export const HAS_RECORDINGS = existsSync(ROOT)
+
 export function hasRecordings(provider: string): boolean {
   return existsSync(`${ROOT}${provider}`)
 }

@@ -155,18 +155,26 @@ export function populationSuite(open: Open): void {
       expect(await store.seenBy(refs, 'i2')).toEqual(new Set([entityId(company('B'))]))
     })
 
-    it('tells which ingest wrote last, also when two overlap', async () => {
+    it('tells whose word entities are, and that nobody knows when two ingests overlap', async () => {
       const store = await open()
+      const write = (key: string, ingestId: string | null) => store.upsertEntities([upsert(company(key))], ingestId, NOW)
       expect(await store.lastIngest()).toBeNull()
-      await store.upsertEntities([upsert(company('A'))], null, NOW)
+      await write('A', null)
       expect(await store.lastIngest()).toBeNull()
-      await store.upsertEntities([upsert(company('A'))], 'z first', NOW)
-      await store.upsertEntities([upsert(company('B'))], 'a second', NOW)
-      await store.upsertEntities([upsert(company('C'))], 'z first', NOW)
-      await store.upsertEntities([upsert(company('C'))], null, NOW)
+      await write('A', 'z first')
+      await write('B', 'z first')
       expect(await store.lastIngest()).toBe('z first')
-      await store.upsertEntities([upsert(company('C'))], 'a second', NOW)
+      await write('A', 'a second')
+      await write('A', null)
       expect(await store.lastIngest()).toBe('a second')
+      // The first one goes on: A is the second one's word, C the first one's.
+      await write('C', 'z first')
+      await write('D', 'z first')
+      expect(await store.lastIngest()).toBeNull()
+      await write('E', 'a second')
+      expect(await store.lastIngest()).toBeNull()
+      await write('A', 'third')
+      expect(await store.lastIngest()).toBe('third')
     })
 
     it('takes in what no ingest saw without forgetting what ingests saw', async () => {

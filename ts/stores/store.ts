@@ -169,7 +169,10 @@ export type LedgerStore = {
    * among them, which says nothing about what it saw.
    */
   seenBy(entities: readonly EntityRef[], ingestId: string): Promise<ReadonlySet<string> | null>
-  /** The ingest that wrote entities last, ended or not: what they say may be its word. Null before the first. */
+  /**
+   * The ingest whose word entities are: it wrote last, ended or not, and no other one in between its batches. Null before the first, and
+   * when two overlapped, so that nobody knows which of them an entity follows.
+   */
   lastIngest(): Promise<string | null>
   /**
    * `lease_lost` unless the lease is the partition's newest grant and was not released; one that merely ran out may still

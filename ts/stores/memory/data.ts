@@ -28,8 +28,8 @@ export class Data {
   readonly linksFrom = new Map<string, EntityLink[]>()
   readonly linksTo = new Map<string, EntityLink[]>()
   readonly sightings = new Map<string, Set<string>>()
-  /** The ingest that wrote last. */
-  lastIngest: string | null = null
+  /** The ingest that wrote last; `alone`: it did not go on after another one had begun. */
+  lastIngest: { readonly id: string; readonly alone: boolean } | null = null
   readonly revisions = new Map<string, number>()
   readonly marks = new Map<string, number>()
   /** Per source whose placement depends on identities, the rule and the entities to be offered again. */

@@ -57,8 +57,9 @@ export function createPopulation(data: Data): PopulationStore & Pick<LedgerStore
     upsertEntities: (batch, ingestId) =>
       data.step(() => {
         const summary = { added: 0, changed: 0, unchanged: 0 }
+        if (ingestId !== null && data.lastIngest?.id !== ingestId)
+          data.lastIngest = { id: ingestId, alone: !data.sightings.has(ingestId) }
         const seen = ingestId === null ? null : sightingsOf(data, ingestId)
-        if (ingestId !== null) data.lastIngest = ingestId
         const verdicts = batch.map((entity) => putEntity(data, entity))
         batch.forEach((entity, index) => {
           seen?.add(entityId(entity))
@@ -107,7 +108,7 @@ export function createPopulation(data: Data): PopulationStore & Pick<LedgerStore
       }),
     links: (from) => data.step(() => sortedLinks(data.linksFrom.get(entityId(from)))),
     linksTo: (to) => data.step(() => sortedLinks(data.linksTo.get(entityId(to)))),
-    lastIngest: () => data.step(() => data.lastIngest),
+    lastIngest: () => data.step(() => (data.lastIngest?.alone === true ? data.lastIngest.id : null)),
     seenBy: (entities, ingestId) =>
       data.step(() => {
         const seen = data.sightings.get(ingestId)

@@ -15,17 +15,24 @@ import { ENTITY_COLUMNS, type EntityTuple, entityOf } from './rows.ts'
 
 type Stored = { readonly id: number; readonly attributes: string; readonly aliases: string }
 
-/** Writes one batch inside a transaction. */
-/** Fact with the id of the ingest that wrote last. */
 const LAST_INGEST = 'ingest.last'
 
-/** Hardly ever writes: an ingest has hundreds of batches. */
-function noteIngest(db: Connection, ingestId: string): void {
-  const value = JSON.stringify(ingestId)
-  if (db.get<{ value: string }>('SELECT value FROM fact WHERE name = ?', LAST_INGEST)?.value !== value)
-    writeFact(db, LAST_INGEST, ingestId)
+/** `alone`: what it wrote was not written over, nor went on, after another one had begun. */
+type LastIngest = { readonly id: string; readonly alone: boolean }
+
+function lastIngest(db: Connection): LastIngest | null {
+  const row = db.get<{ value: string }>('SELECT value FROM fact WHERE name = ?', LAST_INGEST)
+  return row === undefined ? null : db.json<LastIngest>(row.value)
 }
 
+/** Before the ingest's sightings are opened: one that has written before goes on after another. */
+function noteIngest(db: Connection, ingestId: string): void {
+  if (lastIngest(db)?.id === ingestId) return
+  const goesOn = db.get('SELECT 1 FROM sighting_ingest WHERE ingest_id = ?', ingestId) !== undefined
+  writeFact(db, LAST_INGEST, { id: ingestId, alone: !goesOn })
+}
+
+/** Writes one batch inside a transaction. */
 class Upsert {
   private readonly db: Connection
   private readonly ingest: number | null
@@ -169,8 +176,8 @@ export function createPopulation(db: Connection): PopulationStore & Pick<LedgerS
     upsertEntities: (batch: readonly EntityUpsert[], ingestId: string | null, _at: EpochMs): Promise<UpsertSummary> =>
       db.write('upsert_entities', () => {
         const summary = { added: 0, changed: 0, unchanged: 0 }
-        const upsert = new Upsert(db, ingestId)
         if (ingestId !== null) noteIngest(db, ingestId)
+        const upsert = new Upsert(db, ingestId)
         const verdicts = batch.map((entity) => upsert.entity(entity))
         // Links come after all entities of the batch, so that hardly any end is unknown.
         batch.forEach((entity, index) => {
@@ -256,8 +263,8 @@ export function createPopulation(db: Connection): PopulationStore & Pick<LedgerS
 
     lastIngest: () =>
       db.read(() => {
-        const row = db.get<{ value: string }>('SELECT value FROM fact WHERE name = ?', LAST_INGEST)
-        return row === undefined ? null : db.json<string>(row.value)
+        const last = lastIngest(db)
+        return last?.alone === true ? last.id : null
       }),
 
     seenBy: (entities, ingestId) =>

@@ -13,8 +13,8 @@ from dagster_project.lib.outages import outages, to_alert
 from dagster_project.lib.run_history import past_runs
 from dagster_project.lib.settings import Settings
 
-#: Failures that a tick looks at, and alerts that may be on their way: more are seen when these have arrived.
-_MOST_SEEN, _MOST_PENDING = 50, 200
+#: Failures that a tick looks at.
+_MOST_SEEN = 50
 _NO_TARGET = "neither ENRICHMENT_ALERT_WEBHOOK_URL nor ENRICHMENT_ALERT_SLACK_URL is set"
 
 
@@ -41,7 +41,7 @@ def failure_alert_sensor(settings: Settings) -> dg.SensorDefinition:
         if cursor.after is None:
             newest = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_FAILURE, limit=1).records
             cursor.after = newest[0].storage_id if newest else -1
-        elif len(cursor.deliveries.pending) < _MOST_PENDING:
+        elif cursor.deliveries.has_room(receivers):
             for record in _failures(instance, cursor.after):
                 cursor.after = record.storage_id
                 run = instance.get_run_by_id(record.run_id)

@@ -6,9 +6,9 @@ any code location of the same instance.
 
 A load that has not succeeded counts until a success that came after its end. Its end is the last that was heard of the load
 itself, as the record of a run whose process is dead may be closed by somebody long after. So of two loads at once the one
-that ends last decides. One whose record says "started" is being made, unless its process is dead or it has run for longer
-than any may (`longest_load_s`): then a success of a run that began later answers it, and without one the latter counts as
-failed. Of a partitioned asset all this holds per partition, for the latest load of each.
+that ends last decides. One whose record says "started" is being made; where its process is not known to live, a success of a
+run that began later answers it, and one that has run for longer than any may (`longest_load_s`) counts as failed. Of a
+partitioned asset all this holds per partition, for the latest load of each.
 """
 
 import math
@@ -108,8 +108,8 @@ def _judge(instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
     successes = instance.fetch_materializations(filtered, limit=_MOST_SUCCESSES).records
     if status in _RUNNING:
         is_overdue = time.time() - began_at > longest_load_s(instance, record.dagster_run)
-        # Nothing more comes from it, and whoever loaded anew since has seen what it left.
-        is_over = is_overdue or worker_state(instance, record.dagster_run) == "dead"
+        # As far as is known nothing more comes from it, and whoever loaded anew since has seen what it left.
+        is_over = is_overdue or worker_state(instance, record.dagster_run) != "alive"
         if is_over and _is_followed(instance, successes, run_id, began_at):
             return None
         return Attempt(run_id=run_id, state="overdue" if is_overdue else "running", partition=partition)

@@ -19,7 +19,11 @@ TICK_BUDGET_S = 20.0
 #: Tries that were refused or not answered, of one alert at one receiver.
 MOST_TRIES = 5
 GIVE_UP_AFTER_S = 86_400.0
+#: Alerts that may wait for one receiver.
+MOST_WAITING = 200
 _MOST_REMEMBERED = 100
+#: Whoever has room is given so many at a time, which may be more than there is room for.
+_READ_AT_ONCE = 50
 _FIRST_REST_S, _LONGEST_REST_S = 30.0, 1_800.0
 
 #: What is posted for an alert's key; None when there is nothing to tell any more.
@@ -53,6 +57,14 @@ class Deliveries:
         if key not in self.pending and receivers:
             self.pending[key] = Pending(now, dict.fromkeys(receivers, 0))
 
+    def waiting(self, receiver: str) -> list[str]:
+        """Keys of the alerts that it has not got, oldest first."""
+        return [key for key, pending in self.pending.items() if receiver in pending.receivers]
+
+    def has_room(self, receivers: Sequence[str]) -> bool:
+        """Whether there is one that may take more: another that takes nothing must not keep it waiting."""
+        return min((len(self.waiting(name)) for name in receivers), default=0) < MOST_WAITING
+
     def deliver(
         self,
         alert_of: AlertOf,
@@ -65,6 +77,8 @@ class Deliveries:
         """`receivers`: those that are configured now; what waits for another one is forgotten. `now` is Unix time, `clock` counts
         the seconds of this tick."""
         outcome = Outcome()
+        for name in receivers:
+            self._give_up_oldest(name, outcome)
         began = clock()
         # Rests that end in the midst of a tick end with the next one.
         awake = [name for name in receivers if name not in self.resting or self.resting[name].until <= now]
@@ -103,6 +117,12 @@ class Deliveries:
         rest_s = min(_FIRST_REST_S * 2 ** min(failures - 1, 10), _LONGEST_REST_S)
         self.resting[name] = Rest(now + rest_s, failures)
         return False
+
+    def _give_up_oldest(self, name: str, outcome: "Outcome") -> None:
+        waiting = self.waiting(name)
+        for key in waiting[: max(0, len(waiting) - MOST_WAITING - _READ_AT_ONCE)]:
+            del self.pending[key].receivers[name]
+            outcome.given_up.append(f"{key} to {name}, for which more than {MOST_WAITING} wait")
 
     def _forget_old(self, key: str, pending: Pending, now: float, outcome: "Outcome") -> None:
         if now - pending.since > GIVE_UP_AFTER_S:
